@@ -26,6 +26,10 @@ class RetentionSettings(BaseSettings):
         keep_ended_for: How long a callback is kept after its end, with its answer and its history,
             as `90d`, or `forever`. Events of sources are kept as long. Then they are deleted.
             Callbacks that are open, accepted or parked are never deleted.
+        drop_bodies_after: How long after the end of a callback its bodies are kept, as `1d`: those
+            of its answer, losing answers, votes, heartbeats and events. By default as long as the
+            callback. Without its body, an event cannot be replayed.
     """
 
     keep_ended_for: KeptFor = timedelta(days=90)
+    drop_bodies_after: Duration | None = None

@@ -8,6 +8,7 @@ from tests.contract.callbacks import CallbacksContract
 from tests.contract.clock_set_back import ClockSetBackContract
 from tests.contract.deadlines import DeadlinesContract
 from tests.contract.deliveries import DeliveriesContract
+from tests.contract.dropped_bodies import DroppedBodiesContract
 from tests.contract.event_replays import EventReplaysContract
 from tests.contract.events import EventsContract
 from tests.contract.gauges import GaugesContract
@@ -45,6 +46,7 @@ class StoreContract(
     ApiKeysContract,
     SessionsContract,
     RetentionContract,
+    DroppedBodiesContract,
     SearchContract,
     InboxContract,
     InboxChangesContract,

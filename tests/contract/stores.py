@@ -17,7 +17,7 @@ from ringback.ports.events import EventStore
 from ringback.ports.gauges import GaugeStore
 from ringback.ports.inbox import InboxStore
 from ringback.ports.notifications import NotificationOutbox
-from ringback.ports.retention import EndedRecords, ExpiredSessions, RecordKind
+from ringback.ports.retention import EndedRecords, ExpiredSessions, RecordKind, StoredBodies
 from ringback.ports.sessions import Sessions, SignInUrls
 from ringback.ports.store import (
     CallbackIndex,
@@ -80,6 +80,9 @@ class Store(
 
     @property
     def ended(self) -> Mapping[RecordKind, EndedRecords]: ...
+
+    @property
+    def bodies(self) -> Mapping[RecordKind, StoredBodies]: ...
 
 
 async def opened(store: Store) -> Callback:

@@ -11,7 +11,13 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from ringback.domain.inbox import NEVER, Show
 from ringback.domain.policy import Policy
-from ringback.store import deliveries, event_retention, notifications, retention
+from ringback.store import (
+    deliveries,
+    dropped_bodies,
+    event_retention,
+    notifications,
+    retention,
+)
 from ringback.store.activity_polls import DUE_POLLS, OF_RUNS, RUNS_AT_ONCE
 from ringback.store.database import Connection, Database
 from ringback.store.event_statements import ACTIVITY
@@ -337,6 +343,16 @@ OF_RETENTION: Final = {
     "lock events": event_retention.LOCK_EVENTS,
     "delete events": event_retention.DELETE_EVENTS,
     "delete deliveries": event_retention.DELETE,
+    "lock bodies": dropped_bodies.LOCK_BODIES,
+    "read outcomes": dropped_bodies.READ_OUTCOMES,
+    "read votes": dropped_bodies.READ_VOTES,
+    "read evidence": dropped_bodies.READ_EVIDENCE,
+    "drop bodies": dropped_bodies.DROP,
+    "find requests": dropped_bodies.FIND_DELIVERIES,
+    "lock requests": dropped_bodies.LOCK_DELIVERIES,
+    "lock their events": dropped_bodies.LOCK_EVENTS,
+    "drop requests": dropped_bodies.DROP_DELIVERIES,
+    "drop answers of events": dropped_bodies.DROP_EVENTS,
 }
 MANY_ENDED: Final = (
     "UPDATE callbacks SET closed_at = 1000 + substr(id, 4)::bigint,"

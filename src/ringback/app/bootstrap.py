@@ -217,6 +217,7 @@ def edges_of(
         fetch=fetch,
         keep_offer=OfferedSecrets(settings.data / "offered-secrets", clock).keep,
         keep_ended_for=settings.keep_ended_for,
+        drop_bodies_after=settings.drop_bodies_after,
         hooks=HooksOfAll(hooks, counters, tracer=tracer),
         counters=counters,
         has_metrics_route=settings.metrics_port is None,

@@ -165,6 +165,8 @@ class Parts:
             self._store.ended,
             self._store,
             keep_ended_for=self.edges.keep_ended_for,
+            bodies=self._store.bodies,
+            drop_bodies_after=self.edges.drop_bodies_after,
             clock=self._clock,
             hooks=self.edges.hooks,
         )

@@ -42,6 +42,7 @@ class Edges:
         queues: The configured queues, by name.
         fetch: Fetches what a provider names, at an address that it is pinned to.
         keep_ended_for: How long what has ended is kept; `None` keeps it forever.
+        drop_bodies_after: How long its bodies are kept; `None` keeps them as long.
         counters: The metrics in memory; `hooks` reports to them.
         has_metrics_route: Whether the gateway serves its metrics with its other routes.
         keep_offer: Keeps a secret that the provider of a source offers; returns the file.
@@ -73,6 +74,7 @@ class Edges:
     fetch: Fetch | None = field(default=None, repr=False)
     keep_offer: KeepOffer | None = field(default=None, repr=False)
     keep_ended_for: timedelta | None = None
+    drop_bodies_after: timedelta | None = None
     hooks: Hooks = NO_HOOKS
     counters: PrometheusHooks = field(
         default_factory=lambda: PrometheusHooks(ringback.__version__), repr=False

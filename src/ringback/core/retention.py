@@ -11,7 +11,14 @@ from ringback.core.hooks import NO_HOOKS, Hooks
 from ringback.core.services import FailureLog, OutageLog, caught, write_each
 from ringback.domain.errors import MalformedRequestError, Problem
 from ringback.ports.clock import Clock
-from ringback.ports.retention import EndedRecords, ExpiredSessions, Record, RecordKind, Window
+from ringback.ports.retention import (
+    EndedRecords,
+    ExpiredSessions,
+    Record,
+    RecordKind,
+    StoredBodies,
+    Window,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -56,12 +63,19 @@ class Retention:
         *,
         keep_ended_for: timedelta | None,
         clock: Clock,
+        bodies: Mapping[RecordKind, StoredBodies] | None = None,
+        drop_bodies_after: timedelta | None = None,
         hooks: Hooks = NO_HOOKS,
     ) -> None:
-        """Delete `ended` records after `keep_ended_for`; never, if it is `None`."""
+        """Delete `ended` records after `keep_ended_for`; never, if it is `None`.
+
+        Drop their `bodies` after `drop_bodies_after`; `None` keeps them as long as the records.
+        """
         self._ended = ended
         self._sessions = sessions
         self._keep_ended_for = keep_ended_for
+        self._bodies = bodies or {}
+        self._drop_bodies_after = drop_bodies_after
         self._clock = clock
         self._hooks = hooks
         self._size = SMALLEST_BATCH
@@ -87,6 +101,9 @@ class Retention:
         """
         counts = Counter(await self._sessions.purge_sessions())
         self._report(counts)
+        if self._drop_bodies_after is not None:
+            for kind, bodies in self._bodies.items():
+                counts[f"{kind.value}_bodies"] += await self._drop(bodies, self._drop_bodies_after)
         # First callbacks: events are kept as long as the callback that they led to.
         kinds = () if self._keep_ended_for is None else self._ended
         for kind in kinds:
@@ -100,9 +117,28 @@ class Retention:
                 if after is None:
                     break
                 await self._clock.sleep(max(_SHORTEST_PAUSE, PAUSE * took))
+        counts = +counts
         if counts:
             logger.info("deleted what ended long ago", extra={"rows": dict(counts)})
         return counts
+
+    async def _drop(self, bodies: StoredBodies, age: timedelta) -> int:
+        after: str | None = None
+        dropped = 0
+
+        async def drop_some(ids: Sequence[str]) -> None:
+            nonlocal dropped
+            dropped += await bodies.drop_bodies(ids, age)
+
+        while True:
+            began_at = self._clock.monotonic()
+            window = await bodies.find_bodies(age, after=after, limit=SMALLEST_BATCH)
+            for id_, failure in await write_each(drop_some, window.ids):
+                self._failures.report(id_, failure)
+            after = window.after
+            if after is None:
+                return dropped
+            await self._clock.sleep(PAUSE * (self._clock.monotonic() - began_at))
 
     async def purge(
         self,

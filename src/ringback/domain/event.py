@@ -126,7 +126,7 @@ class EventRecord:
         position: Its place among the events of the request, from 0.
         siblings: How many events the request has.
         headers: The headers of the request that its source keeps, by lower-case name.
-        body: The body of the request.
+        body: The body of the request; `None` once retention has dropped it.
     """
 
     event: EventSummary
@@ -135,4 +135,4 @@ class EventRecord:
     position: int
     siblings: int
     headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
+    body: bytes | None = field(repr=False)

@@ -12,7 +12,7 @@ from ringback.domain.durations import later
 from ringback.domain.ids import CallbackId, schema_id
 from ringback.domain.link import Verb
 from ringback.domain.options import Attempts, CallbackOptions
-from ringback.domain.outcome import Canceled, Completed, Failed
+from ringback.domain.outcome import Canceled, Completed, Failed, is_dropped, to_body
 
 REPLACED: Final = "a later attempt opened a new callback"
 """Why a callback expires that a later one replaces."""
@@ -209,7 +209,9 @@ def needs_new_callback(callback: Callback, request: OpenRequest) -> bool:
         return _is_retried_by(request, accepted)
     if callback.state in {State.OPEN, State.ACCEPTED}:
         return False
-    return accepted is None or _is_asked_again(callback, accepted, request)
+    if accepted is None or is_dropped(to_body(accepted.outcome) or b""):
+        return True
+    return _is_asked_again(callback, accepted, request)
 
 
 def _is_asked_again(callback: Callback, accepted: Accepted, request: OpenRequest) -> bool:

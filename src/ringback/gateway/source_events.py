@@ -33,6 +33,9 @@ def interpret_again(door: SourceDoor, record: EventRecord, *, limit: int) -> Seq
     if name not in door.sources and not door.queues[name].trusted:
         msg = f"the queue {name!r} is not trusted, so its messages need a link; publish it again"
         raise CannotReplayError(msg)
+    if record.body is None:
+        msg = "its body was dropped after RINGBACK_DROP_BODIES_AFTER; let the sender send it again"
+        raise CannotReplayError(msg)
     request = SourceEvent(record.body, record.headers)
     events = to_new_events(found, request, limit=limit, new_id=door.new_event_id)
     event = record.event

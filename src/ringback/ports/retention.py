@@ -83,3 +83,18 @@ class ExpiredSessions(Protocol):
     async def purge_sessions(self) -> Mapping[str, int]:
         """Delete those that expired a month ago; return the number of deleted rows by table."""
         ...
+
+
+class StoredBodies(Protocol):
+    """The bodies of records of one kind, which may be dropped before the records are deleted."""
+
+    async def find_bodies(self, older_than: timedelta, *, after: str | None, limit: int) -> Window:
+        """Return up to `limit` records with bodies that ended at least `older_than` ago."""
+        ...
+
+    async def drop_bodies(self, ids: Collection[str], older_than: timedelta) -> int:
+        """Drop the bodies of those of these records that no longer need them; return how many.
+
+        What is left of an answer recognizes the same answer.
+        """
+        ...

@@ -72,7 +72,7 @@ class EventRecordOut(EventOut):
     size: int = Field(description="The bytes of the request's body.")
     body: str | None = Field(
         repr=False,
-        description="The body of the request; null if it is not UTF-8.",
+        description="The body of the request; null if it is not UTF-8, or was dropped.",
         examples=['{"id": "evt_1"}'],
     )
     body_base64: str | None = Field(

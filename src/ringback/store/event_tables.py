@@ -16,7 +16,8 @@ deliveries = Table(
     Column("source", Text, nullable=False),
     Column("delivery_key", Text),
     Column("headers", JSON, nullable=False),
-    Column("body", LargeBinary, nullable=False),
+    #: `NULL` once retention has dropped it.
+    Column("body", LargeBinary),
     Column("received_at", Instant, nullable=False),
 )
 
@@ -43,6 +44,13 @@ events = Table(
     Column("ended_at", Instant),
 )
 
+_has_body = deliveries.c.body.is_not(None)
+Index(
+    "ix_source_deliveries_with_body",
+    deliveries.c.id,
+    sqlite_where=_has_body,
+    postgresql_where=_has_body,
+)
 _waits = events.c.due_at.is_not(None)
 _due = (events.c.due_at, events.c.received_at)
 Index("ix_events_due", *_due, sqlite_where=_waits, postgresql_where=_waits)

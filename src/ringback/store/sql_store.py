@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
 from ringback.domain.ids import CallbackId
-from ringback.ports.retention import EndedRecords, RecordKind
+from ringback.ports.retention import EndedRecords, RecordKind, StoredBodies
 from ringback.store.activity_polls import SqlActivityPolls
 from ringback.store.aliases import SqlAliases
 from ringback.store.answers import SqlAnswers
@@ -12,6 +12,7 @@ from ringback.store.api_keys import SqlApiKeys
 from ringback.store.callbacks import SqlCallbacks
 from ringback.store.deadlines import SqlDeadlines
 from ringback.store.deliveries import SqlDeliveries
+from ringback.store.dropped_bodies import SqlCallbackBodies, SqlEventBodies
 from ringback.store.event_replays import SqlEventReplays
 from ringback.store.event_retention import SqlEndedDeliveries
 from ringback.store.events import SqlEvents
@@ -57,6 +58,14 @@ class SqlStore(
         return {
             RecordKind.CALLBACKS: SqlEndedCallbacks(self._database),
             RecordKind.EVENTS: SqlEndedDeliveries(self._database),
+        }
+
+    @cached_property
+    def bodies(self) -> Mapping[RecordKind, StoredBodies]:
+        """What has bodies that may be dropped earlier."""
+        return {
+            RecordKind.CALLBACKS: SqlCallbackBodies(self._database),
+            RecordKind.EVENTS: SqlEventBodies(self._database),
         }
 
     async def check_write(self) -> None:

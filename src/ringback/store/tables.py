@@ -124,8 +124,6 @@ outcomes = Table(
     Column("outcome_id", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("body", LargeBinary),
-    #: What a later answer is compared with once retention has dropped the body.
-    Column("body_digest", Text),
     Column("fields", JSON, nullable=False),
     Column("accepted_at", Instant, nullable=False),
     #: A default answer, accepted at the deadline.

@@ -27,7 +27,7 @@ from ringback.store.sql_store import SqlStore
 from ringback.testing import ManualClock
 from ringback.testing.in_memory_database import InMemoryDatabase
 from tests import factories
-from tests.contract.stores import opened
+from tests.contract.stores import opened, settled
 from tests.loops import idle
 
 DAY = timedelta(days=1)
@@ -220,6 +220,69 @@ async def test_broken_record_stays_and_all_others_are_deleted(
     assert said == ["cannot delete what ended long ago: this row is broken"]
 
 
+class SomeBodies:
+    """Bodies of ten records; those in `broken` cannot be dropped."""
+
+    def __init__(self, clock: ManualClock, count: int) -> None:
+        self._clock = clock
+        self.left = [f"{number:06}" for number in range(count)]
+        self.broken: set[str] = set()
+
+    async def find_bodies(
+        self,
+        older_than: timedelta,  # noqa: ARG002 - the port's
+        *,
+        after: str | None,
+        limit: int,
+    ) -> Window:
+        found = [one for one in self.left if after is None or one > after][:limit]
+        return Window(found, found[-1] if len(found) == limit else None)
+
+    async def drop_bodies(self, ids: Collection[str], older_than: timedelta) -> int:  # noqa: ARG002 - the port's
+        if self.broken.intersection(ids):
+            msg = "this row is broken"
+            raise ValueError(msg)
+        self._clock.advance(MILLISECOND)
+        self.left = [one for one in self.left if one not in ids]
+        return len(ids)
+
+
+async def test_bodies_are_dropped_before_their_callbacks_are_deleted(
+    store: SqlStore, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    bodies = SomeBodies(clock, 3 * SMALLEST_BATCH // 2)
+    bodies.broken = {"000003"}
+    retention = Retention(
+        store.ended,
+        store,
+        keep_ended_for=None,
+        bodies={RecordKind.CALLBACKS: bodies},
+        drop_bodies_after=DAY,
+        clock=clock,
+    )
+
+    await walk_through(retention, clock, 5)
+
+    assert bodies.left == ["000003"]
+    assert caplog.messages.count("deleted what ended long ago") == 1
+
+
+async def test_bodies_stay_by_default(store: SqlStore, clock: ManualClock) -> None:
+    bodies = SomeBodies(clock, 3)
+    retention = Retention(
+        store.ended,
+        store,
+        keep_ended_for=DAY,
+        bodies={RecordKind.CALLBACKS: bodies},
+        clock=clock,
+    )
+
+    await walk_through(retention, clock, 3)
+
+    assert len(bodies.left) == 3
+
+
 async def test_outage_ends_the_walk_and_the_next_one_goes_on(
     retention: Retention,
     store: SqlStore,
@@ -313,3 +376,23 @@ async def test_callback_that_is_open_survives_every_walk(
     await walk_through(retention, clock, 3)
 
     assert (await store.find([callback.id]))[callback.id].state is State.OPEN
+
+
+async def test_attempt_after_the_answer_lost_its_body_asks_again(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    callback = await settled(store, State.APPLIED)
+    clock.advance(DAY)
+    retention = Retention(
+        store.ended,
+        store,
+        keep_ended_for=None,
+        bodies=store.bodies,
+        drop_bodies_after=DAY,
+        clock=clock,
+    )
+
+    await retention.walk()
+    (again,) = await store.open([factories.request(ref=callback.ref, attempt=2)])
+
+    assert again.id != callback.id

@@ -17,7 +17,7 @@ def create_source_tables() -> None:
         *texts("source"),
         *texts("delivery_key", nullable=True),
         sa.Column("headers", sa.JSON, nullable=False),
-        sa.Column("body", sa.LargeBinary, nullable=False),
+        sa.Column("body", sa.LargeBinary),
         *times("received_at", nullable=False),
     )
     op.create_table(
@@ -36,6 +36,8 @@ def create_source_tables() -> None:
         *texts("reason", "callback_id", nullable=True),
         *times("ended_at"),
     )
+    with_body = "body IS NOT NULL"
+    create_index("ix_source_deliveries_with_body", "source_deliveries", "id", where=with_body)
     create_index("ix_events_due", "events", "due_at", "received_at", where=_WAITS)
     create_index("ix_events_alias", "events", "alias", where=_WAITS)
     create_index("ix_events_delivery", "events", "delivery_id", "position")

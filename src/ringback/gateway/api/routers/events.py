@@ -89,10 +89,11 @@ def _to_facts(event: EventSummary) -> dict[str, Any]:
 
 
 def _to_record_out(record: EventRecord) -> EventRecordOut:
+    sent = record.body or b""
     try:
-        body, body_base64 = record.body.decode(), None
+        body, body_base64 = None if record.body is None else sent.decode(), None
     except UnicodeDecodeError:
-        body, body_base64 = None, base64.b64encode(record.body).decode()
+        body, body_base64 = None, base64.b64encode(sent).decode()
     return EventRecordOut.model_validate({
         **_to_facts(record.event),
         "ended_at": record.ended_at,
@@ -100,7 +101,7 @@ def _to_record_out(record: EventRecord) -> EventRecordOut:
         "position": record.position,
         "siblings": record.siblings,
         "headers": dict(record.headers),
-        "size": len(record.body),
+        "size": len(sent),
         "body": body,
         "body_base64": body_base64,
     })

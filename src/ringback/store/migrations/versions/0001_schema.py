@@ -117,7 +117,6 @@ def _create_outcomes() -> None:
         sa.Column("callback_id", sa.Text, sa.ForeignKey("callbacks.id"), primary_key=True),
         *texts("outcome_id", "kind"),
         sa.Column("body", sa.LargeBinary),
-        *texts("body_digest", nullable=True),
         sa.Column("fields", sa.JSON, nullable=False),
         *times("accepted_at", nullable=False),
         sa.Column("is_default", sa.Boolean, nullable=False),
