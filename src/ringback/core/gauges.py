@@ -111,12 +111,13 @@ class GaugeReader:
             if self._is_old():
                 self._snapshot = await self._read()
                 self._read_at = self._clock.monotonic()
+            snapshot = self._snapshot
         self._asked.set()
-        if self._snapshot is None:
+        if snapshot is None:
             return None
         if counts_within and not self._counted.is_set():
             await wait_for_event(self._counted, self._clock, at_most=counts_within)
-        return _merge(self._snapshot, self._counts)
+        return _merge(snapshot, self._counts)
 
     def _is_old(self) -> bool:
         return self._read_at is None or self._clock.monotonic() - self._read_at >= VALID_FOR

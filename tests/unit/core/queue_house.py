@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from ringback.core.aliases import AliasService
 from ringback.core.events import EventService
+from ringback.core.hooks import NO_HOOKS, Hooks
 from ringback.core.queue_consumer import QueueConsumer
 from ringback.core.queue_messages import MessageReader, QueueRules, ReadAnswer, ToEvents
 from ringback.core.services import run_services
@@ -103,6 +104,7 @@ async def consuming(
     to_events: ToEvents | None = None,
     read_answer: ReadAnswer = read_message,
     keyring: Keyring | None = None,
+    hooks: Hooks = NO_HOOKS,
 ) -> AsyncIterator[QueueHouse]:
     """Consume a queue for the block."""
     activities, keys, broker = FakeActivities(), keyring or factories.keyring(), MemoryBroker()
@@ -151,6 +153,7 @@ async def consuming(
             prefetch=prefetch,
             clock=clock,
             jitter=lambda: 1.0,
+            hooks=hooks,
         )
         async with run_services(answers, heartbeats, events, consumer):
             await idle()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ringback.core.claim_loop import LONGEST_REST
+from ringback.core.hooks import Hooks
 from ringback.core.notifications import (
     CHANNEL_SLOTS,
     FIRST_WAIT,
@@ -79,6 +80,16 @@ class FakeChannel:
     @property
     def recipients(self) -> list[str]:
         return sorted(message.recipient for message in self.got)
+
+
+class SeenNotifications(Hooks):
+    """The hooks that record what became of messages."""
+
+    def __init__(self) -> None:
+        self.ended: list[tuple[str, str]] = []
+
+    def notification_ended(self, channel: str, result: str) -> None:
+        self.ended.append((channel, result))
 
 
 class Site:
@@ -347,6 +358,17 @@ async def test_unknown_channel_is_a_visible_failure(site: Site) -> None:
     assert status.last_error == (
         "the channel typo is not configured on this gateway; it has: mail, ops, slack"
     )
+
+
+async def test_channel_of_a_metric_is_a_configured_one(site: Site) -> None:
+    seen = SeenNotifications()
+    await site.ask(notify=("typo",))
+    await site.ask(notify=("ops",))
+
+    async with run_services(site.make_notifier(hooks=seen)):
+        await site.pass_time(SECOND)
+
+    assert sorted(seen.ended) == [("ops", "sent"), ("unknown", "failed")]
 
 
 async def test_excluded_member_of_a_group_gets_no_message(site: Site) -> None:

@@ -91,6 +91,18 @@ async def test_scrape_without_a_store_shows_that_it_is_away() -> None:
     assert "ringback_events_waiting" not in found
 
 
+async def test_heartbeats_by_link_are_counted_when_stored_and_when_sent() -> None:
+    async with opened_house() as house:
+        callback = await house.asked()
+        link = Link(callback.id, callback.verbs, callback.link_expires_at, callback.key_id)
+        await house.http.post(f"/c/{house.keyring.sign(link)}/heartbeat", json=1)
+
+        found = await read(house)
+
+    assert found["ringback_heartbeats_received_total"] == 1
+    assert found["ringback_heartbeats_sent_total"] == 1
+
+
 async def test_metrics_on_a_port_of_their_own_are_not_on_the_gateways() -> None:
     async with opened_house(has_metrics_route=False) as house:
         assert (await house.http.get("/metrics")).status_code == 404
