@@ -4,6 +4,7 @@ import resource
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
@@ -15,7 +16,7 @@ from benchmarks.bench import Bench, Part
 from benchmarks.figures import Figures
 from benchmarks.machine import machine, versions
 from benchmarks.page import PLOTS, RESULTS, section
-from benchmarks.parts import PARTS
+from benchmarks.parts import ALONE, PARTS
 from benchmarks.plots import plot
 from benchmarks.programs import MissingToolError, NotStartedError
 from benchmarks.results import Outcome, Results, save
@@ -29,12 +30,13 @@ _RIVALS: Final = _ROOT / "benchmarks" / ".rivals"
 _ASIDE: Final = _ROOT / "build" / "bench"
 """Where a run that is not whole writes."""
 
+_KNOWN: Final = {**PARTS, **ALONE}
 _CANNOT: Final = 2
 _OPEN_FILES: Final = 65_536
 
 
 def main(
-    only: Annotated[str, typer.Option(help=f"Parts, with commas: {', '.join(PARTS)}.")] = "",
+    only: Annotated[str, typer.Option(help=f"Parts, with commas: {', '.join(_KNOWN)}.")] = "",
     quick: Annotated[bool, typer.Option(help="See that all works; figures mean little.")] = False,
     rivals: Annotated[Path, typer.Option(help="Where make rivals put others.")] = _RIVALS,
     folder: Annotated[
@@ -56,15 +58,14 @@ def main(
         except (MissingToolError, NotStartedError, DriveError) as exc:
             print(f"bench: {exc}", file=sys.stderr)
             raise typer.Exit(_CANNOT) from exc
-    is_whole = not quick and len(chosen) == len(PARTS)
-    _keep(results, is_whole=is_whole)
+    _keep(results, _result_file(chosen, is_quick=quick))
     for work, outcome in results.parts.items():
-        print(f"\n{PARTS[work].TITLE}\n\n{section(PARTS[work], outcome)}")
+        print(f"\n{_KNOWN[work].TITLE}\n\n{section(_KNOWN[work], outcome)}")
 
 
 def _chosen(only: str) -> list[str]:
     names = [name.strip() for name in only.split(",") if name.strip()] or list(PARTS)
-    if unknown := set(names) - set(PARTS):
+    if unknown := set(names) - set(_KNOWN):
         msg = f"unknown: {', '.join(sorted(unknown))}"
         raise typer.BadParameter(msg, param_hint="--only")
     return names
@@ -75,8 +76,8 @@ async def _results(bench: Bench, works: list[str]) -> Results:
     here, known = machine(bench.folder), versions(bench.rivals)
     parts: dict[str, Outcome] = {}
     for work in works:
-        bench.say(f"{PARTS[work].TITLE} …")
-        parts[work] = await _outcome(bench, PARTS[work])
+        bench.say(f"{_KNOWN[work].TITLE} …")
+        parts[work] = await _outcome(bench, _KNOWN[work])
     return Results(
         made_on=made_on,
         minutes=(time.monotonic() - began) / 60,
@@ -92,14 +93,24 @@ async def _outcome(bench: Bench, part: Part) -> Outcome:
     return Outcome(measured, list(part.bars(Figures(measured))), part.METHOD.strip())
 
 
-def _keep(results: Results, *, is_whole: bool) -> None:
-    """Write results and plots; those of a whole run are the documentation's."""
-    save(results, RESULTS if is_whole else _ASIDE / RESULTS.name)
-    folder = SPEED.parent if is_whole else _ASIDE
+def _result_file(chosen: Sequence[str], *, is_quick: bool) -> Path | None:
+    """Return the file of the documentation for these parts; `None` if it has no page for them."""
+    if is_quick:
+        return None
+    if list(chosen) == list(PARTS):
+        return RESULTS
+    (only, *others) = chosen
+    return RESULTS.with_name(f"{only}.json") if only in ALONE and not others else None
+
+
+def _keep(results: Results, file: Path | None) -> None:
+    """Write results and plots: to the documentation if its `file` is given, else aside."""
+    save(results, file or _ASIDE / RESULTS.name)
+    folder = SPEED.parent if file else _ASIDE
     for work, outcome in results.parts.items():
-        if PARTS[work].PLOTTED:
-            plot(PARTS[work], outcome, folder / PLOTS / f"{work}.svg")
-    if is_whole:
+        if _KNOWN[work].PLOTTED:
+            plot(_KNOWN[work], outcome, folder / PLOTS / f"{work}.svg")
+    if file:
         write()
 
 

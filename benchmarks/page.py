@@ -21,6 +21,12 @@ def page(results: Results) -> str:
     return "\n".join([*_head(results), *_parts(results), *_where(results)])
 
 
+def page_of(part: Part, results: Results) -> str:
+    """Return the text below the heading of the page of a part that is measured alone."""
+    outcome = results.parts[part.WORK]
+    return "\n".join([outcome.method + "\n", section(part, outcome), *_where(results, part.WORK)])
+
+
 def section(part: Part, outcome: Outcome) -> str:
     """Return the tables of one part, without its heading and plot."""
     return "\n".join([bar_table(outcome.bars), figure_table(part, outcome)])
@@ -53,11 +59,11 @@ def _parts(results: Results) -> Iterator[str]:
             yield f"![{part.TITLE}]({PLOTS}/{work}.svg)\n"
 
 
-def _where(results: Results) -> Iterator[str]:
+def _where(results: Results, file: str = "results") -> Iterator[str]:
     yield "## Where\n"
     yield (
         f"Measured on {results.made_on} (UTC), in {results.minutes:.0f} minutes."
-        " `benchmarks/results.json` has every repetition.\n"
+        f" `benchmarks/{file}.json` has every repetition.\n"
     )
     rows = [*results.machine.items(), *results.versions.items()]
     yield markdown(["", ""], rows)

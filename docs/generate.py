@@ -17,8 +17,9 @@ from starlette.routing import Route
 from typer.main import get_command
 
 import ringback
-from benchmarks.page import RESULTS
+from benchmarks.page import RESULTS, page_of
 from benchmarks.page import page as speed_page
+from benchmarks.parts import rows
 from benchmarks.results import load
 from docs import deploy_files, licences, log_words, providers, words
 from docs.log_events import LEVELS, find_events
@@ -54,6 +55,7 @@ _ERRORS: Final = (
 )
 REFERENCE: Final = _DOCS / "reference"
 SPEED: Final = _DOCS / "explanation" / "speed.md"
+ROWS: Final = _DOCS / "explanation" / "rows.md"
 _SOURCES: Final = Path(ringback.__file__).parent
 _WIDTH: Final = 80
 _NOTE: Final = "<!-- Written by docs/generate.py: change that, and run make docs. -->"
@@ -71,6 +73,7 @@ def pages() -> dict[Path, str]:
         REFERENCE / "providers.md": _head("Providers", providers.text()),
         REFERENCE / "settings.md": _settings(),
         REFERENCE / "states.md": _states(),
+        ROWS: _rows(),
         SPEED: _speed(),
         **deploy_files.files(),
     }
@@ -313,6 +316,12 @@ def _routes() -> tuple[list[str], dict[str, dict[str, Any]]]:
         for method, operation in item.items()
     }
     return routes, {name: one for name, one in operations.items() if "x-roles" in one}
+
+
+def _rows() -> str:
+    results = load(RESULTS.with_name(f"{rows.WORK}.json"))
+    note = 'Generated from the last `make bench ARGS="--only rows"`.'
+    return _head(rows.TITLE, note) + f"\n{page_of(rows, results)}"
 
 
 def _speed() -> str:

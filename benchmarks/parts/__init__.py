@@ -14,6 +14,7 @@ from benchmarks.parts import (
     opening,
     purging,
     queue,
+    rows,
     source,
     verification,
     waiting,
@@ -35,3 +36,6 @@ _ALL: Final[tuple[Part, ...]] = (
 )
 
 PARTS: Final[Mapping[str, Part]] = {part.WORK: part for part in _ALL}
+
+ALONE: Final[Mapping[str, Part]] = {rows.WORK: rows}
+"""Parts that take too long for a whole run. Each has a page of its own."""

@@ -86,8 +86,8 @@ async def measure(bench: Bench) -> Iterable[Measured]:
     notes, keys = Notes(), Keys(bench.new_folder())
     async with running_cluster(bench.new_folder()) as cluster:
         stores = [
-            _Store(OURS, f"sqlite:///{bench.new_folder() / 'ringback.db'}", keys),
-            _Store(POSTGRESQL, cluster.url(await cluster.copy()), keys),
+            EndedStore(OURS, f"sqlite:///{bench.new_folder() / 'ringback.db'}", keys),
+            EndedStore(POSTGRESQL, cluster.url(await cluster.copy()), keys),
         ]
         for store in stores:
             bench.say(f"filling {store.of} with {bench.scaled(_ENDED):,} ended callbacks")
@@ -113,7 +113,7 @@ def bars(figures: Figures) -> Iterable[Bar]:
 
 
 @dataclass
-class _Store:
+class EndedStore:
     """A store with many ended callbacks.
 
     Attributes:
@@ -158,7 +158,7 @@ async def _end_the_only_one(url: str) -> None:
 
 
 async def _run(  # noqa: PLR0917 - bound in order, one after the other
-    bench: Bench, notes: Notes, store: _Store, at: str
+    bench: Bench, notes: Notes, store: EndedStore, at: str
 ) -> None:
     paths = await open_questions(store.url, store.keys, bench.scaled(_ANSWERS) + _WARM_UP)
     held = await count_rows(store.url, _ACCEPTED)

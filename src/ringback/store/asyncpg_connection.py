@@ -216,7 +216,8 @@ async def connect(
             timeout=address.timeout,
             connection_class=AsyncpgConnection,
             server_settings=address.startup,
-            # Another client may have the connection on which a statement was prepared.
+            # Another client may have the connection on which a statement was prepared. Without
+            # this cache asyncpg sends the statement again with its values, in one trip.
             statement_cache_size=0 if is_shared else _CACHED_STATEMENTS,
         )
     except asyncpg.ClientConfigurationError as exc:

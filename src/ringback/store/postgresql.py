@@ -39,12 +39,6 @@ _CONTENT: Final = ("22", "23")
 
 _READ_ONLY: Final = "25006"
 
-_UNNAMED: Final = {
-    "prepared_statement_cache_size": 0,
-    "prepared_statement_name_func": lambda: "",
-}
-"""Leaves no prepared statement behind on a connection that other clients use."""
-
 _WRONG_POOL_MODE: Final = (
     "the pooler is in transaction mode: add the parameter pool_mode=transaction to RINGBACK_STORE"
 )
@@ -94,7 +88,6 @@ class PostgresqlDatabase(Database):
         self._engine = create_async_engine(
             "postgresql+asyncpg://",
             async_creator=self.connect,
-            connect_args=_UNNAMED if is_shared else {},
             isolation_level="READ COMMITTED",
             # Errors are logged, and parameters contain answers.
             hide_parameters=True,
