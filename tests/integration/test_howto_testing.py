@@ -69,3 +69,43 @@ async def test_file_of_the_page_passes_with_anyio_alone(tmp_path: Path) -> None:
     printed = await run_pytest(tmp_path, "-p", "no:asyncio")
 
     assert b"8 passed" in printed, printed.decode()
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(300)  # it installs all packages
+async def test_extra_alone_runs_the_files_of_the_page(tmp_path: Path) -> None:
+    bin_ = Path(sys.executable).parent
+    root = HOWTO.parents[2]
+    wheels, clean = tmp_path / "wheels", tmp_path / "clean"
+    await run_program(
+        *(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation"),
+        *("-w", str(wheels), str(root)),
+    )
+    (wheel,) = wheels.glob("ringback-*.whl")
+    await run_program(str(bin_ / "uv"), "venv", "-q", "--python", sys.executable, str(clean))
+    python = str(clean / "bin" / "python")
+    await run_program(
+        *(str(bin_ / "uv"), "pip", "install", "-q", "--python", python),
+        *("--constraint", str(root / "requirements" / "dev.txt")),
+        *(f"{wheel}[testing]", "pytest", "pytest-asyncio"),
+    )
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "test_orders.py").write_text(ALL)
+    (folder / "pytest.ini").write_text(
+        "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"
+    )
+
+    printed = await run_program(python, "-m", "pytest", "-q", "-W", "error", str(folder))
+
+    assert b"8 passed" in printed, printed.decode()
+
+
+async def run_program(*words: str) -> bytes:
+    """Run a program, and return what it printed."""
+    process = await asyncio.create_subprocess_exec(
+        *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    printed, _ = await process.communicate()
+    assert process.returncode == 0, printed.decode()
+    return printed

@@ -70,6 +70,12 @@ def test_every_public_name_is_there_without_the_gateway() -> None:
     assert ran.returncode == 0, ran.stderr
 
 
+def test_kit_without_the_gateway_says_what_to_install() -> None:
+    ran = run("from ringback.testing import activity_environment")
+
+    assert "pip install 'ringback[testing]'" in ran.stderr
+
+
 @pytest.mark.parametrize(
     "words", [["--help"], ["list", "--help"], ["complete", "--help"], ["approve", "--help"]]
 )

@@ -100,20 +100,6 @@ async def test_a_rejection_needs_no_worker_and_asks_nobody_twice(
 
 
 @pytest.mark.thorough
-async def test_a_no_that_comes_as_a_result_is_not_an_approval(
-    site: Site, run: Run, worker: Program
-) -> None:
-    async with run("starter.py") as starter:
-        callback = await asked(worker)
-        no = '{"approved": false, "reason": "too expensive"}'
-        said = await Command(site)("complete", "--callback", callback, "--result", no)
-        ended = await starter.end()
-
-    assert said.code == 0
-    assert (ended, starter.lines) == (0, [STARTED, "Result: approval denied: too expensive"])
-
-
-@pytest.mark.thorough
 async def test_decision_without_a_gateway_must_be_sent_again(
     site: Site, run: Run, worker: Program, gateway: Program
 ) -> None:

@@ -62,10 +62,22 @@ _HOMES: Final = {
 
 
 def __getattr__(name: str) -> Any:
+    """Load a name.
+
+    Raises:
+        AttributeError: There is no such name.
+        ModuleNotFoundError: The extra `testing` is not installed.
+    """
     if name not in _HOMES:
         msg = f"module 'ringback.testing' has no attribute {name!r}"
         raise AttributeError(msg)
-    return getattr(import_module(f"ringback.testing.{_HOMES[name]}"), name)
+    try:
+        return getattr(import_module(f"ringback.testing.{_HOMES[name]}"), name)
+    except ModuleNotFoundError as exc:
+        if (exc.name or "").startswith("ringback"):
+            raise
+        msg = f"ringback.testing.{name} needs {exc.name}; run: pip install 'ringback[testing]'"
+        raise ModuleNotFoundError(msg, name=exc.name) from exc
 
 
 def __dir__() -> list[str]:
