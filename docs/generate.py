@@ -33,12 +33,14 @@ from ringback.domain import (
     errors,
     event_errors,
     identity_errors,
+    limit_errors,
     vote_errors,
 )
 from ringback.domain.callback import MOVES, State
 from ringback.domain.errors import FinalError, RetryableError, RingbackError
 from ringback.gateway.replies import STATUS, to_problem
 from ringback.instrumentation.metrics import METRICS, Metric
+from ringback.limit_settings import LimitSettings
 from ringback.metrics_settings import MetricsSettings
 from ringback.retention_settings import RetentionSettings
 from ringback.settings import Settings
@@ -51,7 +53,7 @@ from tests.fake_edges import fake_edges
 _DOCS: Final = Path(__file__).parent
 _ERRORS: Final = (
     *(errors, completion_errors, identity_errors),
-    *(vote_errors, alias_errors, event_errors),
+    *(vote_errors, alias_errors, event_errors, limit_errors),
 )
 REFERENCE: Final = _DOCS / "reference"
 SPEED: Final = _DOCS / "explanation" / "speed.md"
@@ -187,7 +189,7 @@ def _error_table(kinds: Iterable[type[RingbackError]]) -> str:
 
 
 def _settings() -> str:
-    parts = (Settings, SignInSettings, RetentionSettings, MetricsSettings)
+    parts = (Settings, LimitSettings, SignInSettings, RetentionSettings, MetricsSettings)
     texts = {name: text for part in parts for name, text in _attributes(part).items()}
     rows = [
         [f"`{_variable(name)}`", f"`{name}`", _default(name, field), texts[name]]

@@ -97,6 +97,9 @@ EVENTS: Final = {
     " and certificate.",
     "the activity did not receive a failure": "In a worker: Temporal could not be told a failure.",
     "the clock was set back": "Due times were too far ahead, and are repaired. Check the clock.",
+    "too many connections": "New connections get 503. Raise `RINGBACK_MOST_CONNECTIONS`.",
+    "too many connections from one address": "Its next connections get 503. If it is a proxy, raise"
+    " `RINGBACK_MOST_CONNECTIONS_PER_ADDRESS`.",
     "too many bytes arrive": "Answers get 503 until others are committed. Add gateways.",
     "traces exported": "Traces are exported; the line names the sampler.",
     "traces not exported": "The extra `otel` is missing.",

@@ -82,6 +82,8 @@ STATUSES: Final = {
     415: "The content type is not JSON.",
     422: "The result has the wrong type, or a parameter is invalid; `errors` says where. Or"
     " Temporal refused the request; `detail` has its message.",
+    429: "Too many requests with this link, key or source. Retry after `Retry-After` seconds, and"
+    " less often.",
     500: "A bug in the gateway.",
     503: "The store, the data converter or Temporal is unavailable. Retry after `Retry-After`"
     " seconds.",

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +13,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from ringback.app.limited_http import HttpLimits, LimitedHttpProtocol
+from ringback.app.connections import HttpLimits
+from ringback.app.limited_http import LimitedHttpProtocol
 from ringback.app.web import bound_socket, served
 from ringback.core.hooks import Hooks
 from ringback.domain.errors import RingbackError
@@ -23,7 +24,7 @@ from ringback.gateway.replies import on_ringback_error
 
 REQUEST = timedelta(seconds=30)
 KEEP_ALIVE = timedelta(seconds=75)
-LIMITS = HttpLimits(request=REQUEST, keep_alive=KEEP_ALIVE)
+LIMITS = HttpLimits(request=REQUEST, keep_alive=KEEP_ALIVE, least_bytes=0)
 LIMIT = 2 * 1024 * 1024
 HUGE = 16 * 1024 * 1024
 HEAD = b"POST /c/k1.abc HTTP/1.1\r\nhost: gateway.example\r\n"
@@ -214,6 +215,7 @@ async def running(
 ) -> AsyncIterator[Server]:
     server, listening = Server(longest_wait), bound_socket("127.0.0.1", 0)
     server.port = listening.getsockname()[1]
+    limits = replace(limits, hooks=server.hooks)
     async with served(server.app(), listening, limits=limits, http=server.protocol()):
         try:
             yield server

@@ -117,7 +117,10 @@ async def _kept_alive(bench: Bench) -> AsyncIterator[_Stage]:
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         address, meter = await enter(metered_server(folder))
-        server, url = await enter(gateway(store_url, keys, temporal=address, folder=folder))
+        # Each link sends heartbeats as fast as it can.
+        more = {"RINGBACK_LINK_RATE": "0"}
+        started = gateway(store_url, keys, temporal=address, folder=folder, more=more)
+        server, url = await enter(started)
         plugin = plugin_at(url, await worker_key(store_url))
         opener = await enter(opening(address, keepers.wait, plugin=plugin))
         plain = await enter(opening(address, only_waits))

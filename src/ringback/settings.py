@@ -23,6 +23,7 @@ from pydantic_settings import (
 )
 
 from ringback.domain.errors import ConfigurationError
+from ringback.limit_settings import LimitSettings
 from ringback.metrics_settings import MetricsSettings
 from ringback.retention_settings import RetentionSettings
 from ringback.secret_settings import FILE_VARIABLES, SecretFileSettings
@@ -84,7 +85,7 @@ class _TomlSettings(TomlConfigSettingsSource):
         }
 
 
-class Settings(MetricsSettings, RetentionSettings, SignInSettings):
+class Settings(LimitSettings, MetricsSettings, RetentionSettings, SignInSettings):
     """The settings of a gateway and its clients.
 
     Attributes:
@@ -112,11 +113,6 @@ class Settings(MetricsSettings, RetentionSettings, SignInSettings):
         slack_signing_secrets: The app's signing secret; several, separated by commas, while one is
             replaced.
         slack_api: The URL of Slack's Web API, for tests.
-        body_limit: The maximum size of a request body in bytes. Temporal accepts 2 MiB including
-            its envelope; it replies OK to a larger result and fails the activity.
-        keep_alive: How many seconds an idle connection stays open. Keep it longer than the idle
-            timeout of the proxy or load balancer in front (often 60 seconds): a proxy that sends a
-            request on a connection which the gateway just closed replies 502.
         polls_per_second: Maximum workflow runs that this gateway polls per second for
             cancellations, pauses, timeouts and ends, which Temporal does not push. Polling a run is
             one request. Not counted are follow-up requests about ended activities, checks before
@@ -154,8 +150,6 @@ class Settings(MetricsSettings, RetentionSettings, SignInSettings):
     slack_token: SecretStr | None = None
     slack_signing_secrets: SecretStr | None = None
     slack_api: HttpUrl = HttpUrl("https://slack.com/api")
-    body_limit: int = Field(default=2 * 1024 * 1024 - 1024, gt=0)
-    keep_alive: int = Field(default=75, gt=0, le=86_400)
     polls_per_second: int = Field(default=50, gt=0)
     data_converter: str | None = None
     url: str | None = Field(default=None, repr=False)

@@ -6,7 +6,6 @@ import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -15,16 +14,16 @@ from fastapi import FastAPI
 from temporalio.client import Client
 
 import ringback
+from ringback.app.connections import http_limits, raise_descriptor_limit
 from ringback.app.container import Parts
 from ringback.app.credentials import ensure_local_keys, load_or_create_keyring, opened_sender
 from ringback.app.edges import Edges
 from ringback.app.fetch import fetch
 from ringback.app.gateway_app import build_app
-from ringback.app.limited_http import HttpLimits, raise_descriptor_limit
 from ringback.app.metrics import MetricsPage, serving_metrics
 from ringback.app.notifiers import Notifiers, opened_notifiers
 from ringback.app.offered_secrets import OfferedSecrets
-from ringback.app.program import freeze_objects, return_freed_memory
+from ringback.app.program import freeze_objects
 from ringback.app.queues import build_consumers
 from ringback.app.sign_in import build_sign_in_ways, session_rules
 from ringback.app.stores import existing_store, opened_store
@@ -190,6 +189,7 @@ def edges_of(
     encoder = Encoder(client.data_converter)
     activities = TemporalActivities(client, encoder)
     counters = PrometheusHooks(ringback.__version__)
+    all_hooks = HooksOfAll(hooks, counters, tracer=tracer)
     return Edges(
         store=store,
         activities=activities,
@@ -200,10 +200,12 @@ def edges_of(
         keyring=load_or_create_keyring(settings),
         public_url=settings.base_url,
         body_limit=settings.body_limit,
+        link_rate=settings.link_rate,
+        key_rate=settings.key_rate,
         polls_per_second=settings.polls_per_second,
         clock=clock,
         jitter=jitter,
-        verdicts=VerdictWaiter(store, clock),
+        verdicts=VerdictWaiter(store, clock, hooks=all_hooks),
         owner=process_name(),
         new_callback_id=callback_ids(clock),
         new_outcome_id=outcome_ids(clock),
@@ -218,7 +220,7 @@ def edges_of(
         keep_offer=OfferedSecrets(settings.data / "offered-secrets", clock).keep,
         keep_ended_for=settings.keep_ended_for,
         drop_bodies_after=settings.drop_bodies_after,
-        hooks=HooksOfAll(hooks, counters, tracer=tracer),
+        hooks=all_hooks,
         counters=counters,
         has_metrics_route=settings.metrics_port is None,
     )
@@ -268,11 +270,10 @@ async def serving_gateway(
         StoreUnavailableError: The store cannot be reached.
     """
     raise_descriptor_limit()
-    return_freed_memory()
-    limits = HttpLimits(keep_alive=timedelta(seconds=settings.keep_alive))
     host = str(listening.getsockname()[0])
     async with running_gateway(client, settings, hooks=hooks, with_queues=with_queues) as gateway:
         freeze_objects()
+        limits = http_limits(settings, gateway.app.state.gateway.hooks)
         async with (
             serving_metrics(gateway.metrics, settings, host=host),
             served(gateway.app, listening, on_stop=gateway.stop_waiting, limits=limits),

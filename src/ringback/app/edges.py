@@ -32,6 +32,8 @@ class Edges:
         check_connection: Raises an error if Temporal cannot be used.
         public_url: The URL of the gateway for senders, without a trailing slash.
         body_limit: Maximum bytes of one answer.
+        link_rate: Maximum requests of one link per second, of each kind; 0 is no limit.
+        key_rate: Maximum requests with one API key per second; 0 is no limit.
         polls_per_second: Maximum activities that are polled per second.
         jitter: Returns a random number from 0 to 1.
         owner: The name of this process in the claims of the store.
@@ -80,4 +82,6 @@ class Edges:
         default_factory=lambda: PrometheusHooks(ringback.__version__), repr=False
     )
     has_metrics_route: bool = True
+    link_rate: int = 0
+    key_rate: int = 0
     results: SchemaChecker = field(default_factory=SchemaChecker)

@@ -15,6 +15,7 @@ from ringback.domain.errors import TemporalMisconfiguredError, TemporalUnreachab
 from ringback.gateway.app import create_app
 from ringback.gateway.gateway import Gateway, SlackDoor
 from ringback.gateway.health import Health, TemporalStatus
+from ringback.gateway.limits import Limits
 from ringback.gateway.rare_warnings import UnknownKeyLog
 from ringback.gateway.source_door import SourceDoor
 
@@ -41,7 +42,9 @@ def build_app(parts: Parts) -> FastAPI:
         ),
         opener=parts.opener,
         operator_service=OperatorService(store, store, store, links=store),
-        authorizer=Authorizer(store, clock=edges.clock),
+        authorizer=Authorizer(
+            store, clock=edges.clock, requests_per_second=edges.key_rate, hooks=edges.hooks
+        ),
         verdicts=edges.verdicts,
         store=store,
         keyring=edges.keyring,
@@ -49,6 +52,7 @@ def build_app(parts: Parts) -> FastAPI:
         results=edges.results,
         health=Health(store, lambda: _temporal_status(parts), clock=edges.clock),
         unknown_keys=UnknownKeyLog(edges.clock),
+        limits=Limits(link_rate=edges.link_rate, clock=edges.clock, hooks=edges.hooks),
         source_door=SourceDoor(
             edges.sources,
             parts.event_service,

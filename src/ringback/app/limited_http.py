@@ -4,10 +4,6 @@ uvicorn limits only how long a connection may be idle between two requests.
 """
 
 import asyncio
-import logging
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import timedelta
 from enum import Enum, auto
 from typing import Any, Final, cast
 
@@ -15,63 +11,12 @@ import uvicorn
 from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from ringback.gateway.rare_warnings import RareWarning
+from ringback.app.connections import Connections, DescriptorLimit, HttpLimits
 from ringback.gateway.replies import problem
 
-try:
-    import resource
-except ImportError:  # pragma: no cover - Windows has no such limit
-    resource = None  # type: ignore[assignment]  # - see above
-
-logger = logging.getLogger(__name__)
-
-_ENOUGH: Final = 65_536
-"""More than a gateway uses; some systems allow a billion."""
-
-
-def raise_descriptor_limit() -> None:
-    """Raise this process's limit of file descriptors to its hard limit, at most 65,536."""
-    if resource is None:
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _ENOUGH if hard == resource.RLIM_INFINITY else min(hard, _ENOUGH)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        # Some systems refuse their own hard limit.
-        with suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-class DescriptorLimit:
-    """Decides whether enough file descriptors are free for another connection.
-
-    Without it, a gateway at the limit resets connections without a log line and can reach neither
-    the store nor Temporal.
-    """
-
-    def __init__(self, reserved: int) -> None:
-        """Reserve descriptors for the store, Temporal and webhooks."""
-        self._reserved = reserved
-        self._warning = RareWarning(logger)
-
-    def has_room_for(self, transport: asyncio.Transport) -> bool:
-        """Return whether this new connection may stay; if not, log so at most once a minute."""
-        connection = transport.get_extra_info("socket")
-        if resource is None or connection is None:
-            return True
-        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        # The system assigns the lowest free number.
-        used: int = connection.fileno() + 1
-        if limit == resource.RLIM_INFINITY or used <= limit - self._reserved:
-            return True
-        self._warning.warn(
-            "file descriptors run out: %d of %d are in use, so new connections get 503; raise the"
-            " hard limit: `ulimit -Hn` in a shell, LimitNOFILE= in a systemd unit, `ulimits` in"
-            " Compose",
-            used,
-            limit,
-        )
-        return False
-
+SLOW_REQUESTS: Final = "slow_requests"
+SLOW_READERS: Final = "slow_readers"
+"""The names of these limits, as in `Hooks.limit_reached`."""
 
 _MOST_AHEAD: Final = 16 * 1024
 """Read no more of a body than one read beyond this, before the application wants it: hundreds of
@@ -91,22 +36,6 @@ _TOO_MANY_CONNECTIONS: Final = problem(
 _TOO_MANY_CONNECTIONS.headers["retry-after"] = "2"
 
 
-@dataclass(frozen=True, slots=True)
-class HttpLimits:
-    """Limits for clients.
-
-    Attributes:
-        keep_alive: How long a connection may be idle between two requests.
-        request: How long a client may take to send a request, from its first byte to its last, and
-            to read a reply that is larger than the buffers.
-        reserved_descriptors: File descriptors reserved for the store, Temporal and webhooks.
-    """
-
-    keep_alive: timedelta = timedelta(seconds=75)
-    request: timedelta = timedelta(seconds=30)
-    reserved_descriptors: int = 64
-
-
 class LimitedConfig(uvicorn.Config):
     """uvicorn's configuration, with limits for `LimitedHttpProtocol`."""
 
@@ -115,6 +44,7 @@ class LimitedConfig(uvicorn.Config):
         super().__init__(*given, **options)
         self.limits = limits
         self.descriptors = DescriptorLimit(limits.reserved_descriptors)
+        self.counted_connections = Connections(limits)
 
 
 class LimitedHttpProtocol(HttpToolsProtocol):
@@ -125,7 +55,13 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     def __init__(self, *given: Any, **options: Any) -> None:
         """Pass uvicorn's arguments on."""
         super().__init__(*given, **options)
-        self._seconds = self.config.limits.request.total_seconds()
+        self._limits = self.config.limits
+        self._seconds = self._limits.request.total_seconds()
+        self._connections = self.config.counted_connections
+        #: How many bytes have arrived since the rate was last checked, and when the request must
+        #: have arrived completely, by the loop's clock.
+        self._arrived = 0
+        self._seconds_left = 0.0
         self._request_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
         self._part = _Part.NOTHING
@@ -135,7 +71,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     ) -> None:
         """Start the timer of the first request, or reject the connection at the limit."""
         super().connection_made(transport)
-        if self.config.descriptors.has_room_for(transport):
+        if self.config.descriptors.has_room_for(transport) and self._connections.add(self):
             self._start_request_timer()
         else:
             self._reject(_TOO_MANY_CONNECTIONS)
@@ -144,10 +80,12 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         """Stop all timers."""
         self._stop_request_timer()
         self._stop_write_timer()
+        self._connections.remove(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Parse the data; start a timer if a request has not arrived completely."""
+        self._arrived += len(data)
         super().data_received(data)
         is_idle = self.cycle is None or self.cycle.response_complete
         if self._request_timer is None and (is_idle or self._part is not _Part.NOTHING):
@@ -157,6 +95,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         """Note the start of a request."""
         super().on_message_begin()
         self._part = _Part.HEAD
+        self._connections.set_idle(self, is_idle=False)
 
     def on_headers_complete(self) -> None:
         """Reject a request without exactly one Host header (RFC 9112, 3.2).
@@ -191,13 +130,21 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         super().on_message_complete()
         self._part = _Part.NOTHING
         self._stop_request_timer()
+        if self.cycle.response_complete and not self.pipeline:
+            self._connections.set_idle(self, is_idle=True)
         if isinstance(self.cycle.transport, _ClosesAfterBody):
             self.cycle.transport.end_body()
+
+    def on_response_complete(self) -> None:
+        """Note that the connection is idle, unless more has arrived."""
+        super().on_response_complete()
+        if self._part is _Part.NOTHING and not self.pipeline and not self.transport.is_closing():
+            self._connections.set_idle(self, is_idle=True)
 
     def pause_writing(self) -> None:
         """Start a timer: the client does not read its reply."""
         super().pause_writing()
-        self._write_timer = self.loop.call_later(self._seconds, self.transport.abort)
+        self._write_timer = self.loop.call_later(self._seconds, self._on_write_timeout)
 
     def resume_writing(self) -> None:
         """Stop that timer: the client reads again."""
@@ -209,7 +156,15 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self.transport.abort()
 
     def _start_request_timer(self) -> None:
-        self._request_timer = self.loop.call_later(self._seconds, self._on_request_timeout)
+        self._seconds_left = self._seconds
+        self._wait_for_bytes()
+
+    def _wait_for_bytes(self) -> None:
+        """Check the rate after a while, or the total time once it has passed."""
+        self._arrived = 0
+        seconds = min(self._limits.least_bytes_within.total_seconds(), self._seconds_left)
+        self._seconds_left -= seconds
+        self._request_timer = self.loop.call_later(seconds, self._on_request_timer)
 
     def _stop_request_timer(self) -> None:
         if self._request_timer is not None:
@@ -221,16 +176,30 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self._write_timer.cancel()
             self._write_timer = None
 
+    def _on_request_timer(self) -> None:
+        is_reading = self._part is not _Part.NOTHING and not self.flow.read_paused
+        is_too_slow = is_reading and self._arrived < self._limits.least_bytes
+        if self._seconds_left > 0 and not is_too_slow:
+            self._wait_for_bytes()
+        else:
+            self._on_request_timeout()
+
     def _on_request_timeout(self) -> None:
         self._request_timer = None
         is_idle = self.cycle is None or self.cycle.response_complete
         if self.pipeline or (self._part is _Part.HEAD and not is_idle):
             # The client waits for the reply to an earlier request.
             self._start_request_timer()
-        elif self._part is _Part.HEAD or (self._part is _Part.BODY and not self._has_replied()):
+            return
+        self._limits.hooks.limit_reached(SLOW_REQUESTS)
+        if self._part is _Part.HEAD or (self._part is _Part.BODY and not self._has_replied()):
             self._reject(_TIMED_OUT)
         else:
             self.transport.abort()
+
+    def _on_write_timeout(self) -> None:
+        self._limits.hooks.limit_reached(SLOW_READERS)
+        self.transport.abort()
 
     def _has_body(self) -> bool:
         return any(name in {b"content-length", b"transfer-encoding"} for name, _ in self.headers)

@@ -11,7 +11,8 @@ from typing import Final, cast
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ringback.app.limited_http import HttpLimits, LimitedConfig, LimitedHttpProtocol
+from ringback.app.connections import HttpLimits
+from ringback.app.limited_http import LimitedConfig, LimitedHttpProtocol
 from ringback.core.services import task_group
 from ringback.domain.errors import ConfigurationError
 from ringback.gateway.replies import stopping

@@ -19,6 +19,9 @@ MOST_LISTS: Final = 1000
 MOST_OF_ONE: Final = 50
 """Maximum open lists of one person per gateway, so that the others can open theirs."""
 
+OPEN_LISTS: Final = "open_lists"
+"""The name of these limits, as in `Hooks.limit_reached`."""
+
 POLL_EVERY: Final = timedelta(seconds=1)
 """How often the store is asked whether any inbox has changed, while a list is open."""
 

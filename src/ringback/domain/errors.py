@@ -53,6 +53,7 @@ RingbackError
 │   ├── EncodingError
 │   ├── GatewayUnavailableError
 │   ├── TooManyBytesError
+│   ├── TooManyRequestsError
 │   ├── TemporalUnreachableError
 │   │   ├── TemporalBusyError
 │   │   └── TemporalMisconfiguredError

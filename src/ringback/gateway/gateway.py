@@ -33,6 +33,7 @@ from ringback.domain.link import Keyring, Link, Verb
 from ringback.domain.vote_body import to_sent_schema
 from ringback.gateway.health import Health
 from ringback.gateway.identity.ways import SignInWays
+from ringback.gateway.limits import Limits
 from ringback.gateway.rare_warnings import UnknownKeyLog
 from ringback.gateway.source_door import SourceDoor
 from ringback.ports.clock import Clock
@@ -85,6 +86,7 @@ class Gateway:
         gauges: Reads what waits in the store.
         queue_states: Returns whether this process is connected to each queue that it consumes.
         render_metrics: Returns the metrics as text; `None` if they have a port of their own.
+        limits: Limits the requests of links and sign-ins.
         tracer: Records requests.
         hooks: What the limits report to.
     """
@@ -109,6 +111,7 @@ class Gateway:
     results: ResultSchemas
     health: Health
     unknown_keys: UnknownKeyLog
+    limits: Limits
     source_door: SourceDoor
     replay_service: ReplayService
     retention: Retention
@@ -129,13 +132,17 @@ class Gateway:
 
         Raises:
             UnknownCallbackError: The link is invalid, has expired, or does not allow `verb`.
+            TooManyRequestsError: It has made too many requests.
         """
         try:
-            return self.keyring.verify(link, verb=verb, now=self.clock.now())
+            verified = self.keyring.verify(link, verb=verb, now=self.clock.now())
         except UnknownCallbackError:
             if (key_id := self.keyring.unknown_key_id(link)) is not None:
                 self.unknown_keys.report(key_id)
             raise
+        # Not before: forged links must not take the places of real ones.
+        self.limits.check_link(link, verb)
+        return verified
 
     def local_path(self, path: str) -> str:
         """Return the path of a page for browsers: behind a proxy, the public URL may have a path.

@@ -63,6 +63,7 @@ async def reply_with_receipt(
     Raises:
         ExpiredCallbackError: The sender waited, and the activity had ended before the answer.
     """
+    wait = gateway.verdicts.shorten(receipt.callback_id, wait)
     state = await _state_within(gateway, wait, receipt)
     return Response(
         encode_receipt(receipt, state, status_url=status_url),

@@ -2,6 +2,7 @@
 
 import logging
 from datetime import timedelta
+from math import ceil
 from typing import Any, Final
 
 from fastapi.exceptions import RequestValidationError
@@ -64,6 +65,7 @@ from ringback.domain.identity_errors import (
     UnknownSessionError,
     UnknownSignInUrlError,
 )
+from ringback.domain.limit_errors import TooManyRequestsError
 from ringback.domain.names import error_words
 from ringback.domain.retention_errors import DeletedCallbackError
 from ringback.domain.vote_errors import (
@@ -116,6 +118,7 @@ STATUS: Final[dict[type[RingbackError], int]] = {
     RefusedByTemporalError: 422,
     WrongResultError: 422,
     WrongVoteError: 422,
+    TooManyRequestsError: 429,
     EncodingError: 503,
     IdentityProviderUnavailableError: 503,
     StoreUnavailableError: 503,
@@ -194,7 +197,7 @@ def _to_reply(error: RingbackError, detail: str) -> JSONResponse:
     reply = problem(STATUS[type(error)], error_words(type(error)), detail, **_members(error))
     if isinstance(error, RetryableError):
         after = error.retry_after or _RETRY_AFTER
-        reply.headers["retry-after"] = str(max(1, round(after.total_seconds())))
+        reply.headers["retry-after"] = str(max(1, ceil(after.total_seconds())))
     if isinstance(error, UnknownKeyError):
         reply.headers["www-authenticate"] = 'Bearer realm="ringback"'
     return reply

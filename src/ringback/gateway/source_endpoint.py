@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ringback.domain.errors import RingbackError
+from ringback.domain.limit_errors import TooManyRequestsError
 from ringback.gateway.answer_endpoint import find_posted
 from ringback.gateway.body import read_body, run_apart
 from ringback.gateway.gateway import Gateway, GatewayOf
@@ -46,6 +47,7 @@ async def receive_event(gateway: GatewayOf, source: str, request: Request) -> Re
     """Store what a provider sends. Its signature is the credential.
 
     Raises:
+        TooManyRequestsError: The source sends more than its limit.
         RingbackError: It cannot be read or stored.
     """
     door = gateway.source_door
@@ -53,11 +55,12 @@ async def receive_event(gateway: GatewayOf, source: str, request: Request) -> Re
     if found is None:
         return not_found()
     limit = door.limits.get(source)
-    if limit is not None and not limit.allows_one_more():
-        door.ledger.count(source, RATE_LIMITED)
-        reply = problem(429, "too many events", "this source sends more events than its limit")
-        reply.headers["retry-after"] = "1"
-        return reply
+    if limit is not None:
+        try:
+            limit.check()
+        except TooManyRequestsError:
+            door.ledger.count(source, RATE_LIMITED)
+            raise
     raw = None
     try:
         raw = await read_body(request, limit=gateway.body_limit)

@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
-from ringback.app.limited_http import HttpLimits, LimitedConfig, LimitedHttpProtocol
+from ringback.app.connections import HttpLimits
+from ringback.app.limited_http import LimitedConfig, LimitedHttpProtocol
 from ringback.app.web import bound_socket, url_of
 
 

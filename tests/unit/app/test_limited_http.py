@@ -5,21 +5,25 @@ import resource
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from ringback.app.limited_http import HttpLimits
+from ringback.app.connections import ADDRESS_CONNECTIONS, CONNECTIONS, HttpLimits
+from ringback.app.limited_http import SLOW_REQUESTS
 from tests.http_server import (
     HEAD,
     HUGE,
     KEEP_ALIVE,
+    LIMITS,
     REQUEST,
     Client,
     Server,
     drip,
     post,
     running,
+    turns_until,
 )
 
 MOMENT = timedelta(seconds=0.01)
@@ -254,7 +258,7 @@ async def test_connections_beyond_the_descriptor_limit_get_503_and_one_warning(
 
 def test_descriptor_limit_is_raised_to_what_is_allowed() -> None:
     code = (
-        "import resource; from ringback.app.limited_http import raise_descriptor_limit;"
+        "import resource; from ringback.app.connections import raise_descriptor_limit;"
         " _, hard = resource.getrlimit(resource.RLIMIT_NOFILE);"
         " resource.setrlimit(resource.RLIMIT_NOFILE, (200, min(hard, 4000)));"
         " raise_descriptor_limit(); print(*resource.getrlimit(resource.RLIMIT_NOFILE))"
@@ -265,3 +269,80 @@ def test_descriptor_limit_is_raised_to_what_is_allowed() -> None:
 
     soft, hard = ran.stdout.split()
     assert soft == hard
+
+
+async def test_body_that_arrives_too_slowly_is_cut_off_before_its_total_time() -> None:
+    within = timedelta(seconds=10)
+    limits = replace(LIMITS, least_bytes=300, least_bytes_within=within)
+    async with running(limits) as server:
+        fast, slow = await server.connect(), await server.connect()
+        head = HEAD + b"content-length: 100000\r\n\r\n"
+        await fast.send_until_received(head)
+        await slow.send_until_received(head)
+        for _ in range(9):
+            await fast.send_until_received(b"1" * 40)
+            await slow.send_until_received(b"1" * 10)
+            server.loop.pass_time(timedelta(seconds=1))
+        await fast.send_until_received(b"1" * 40)
+        server.loop.pass_time(timedelta(seconds=1))
+        reply = await slow.rest()
+        fast_is_open = fast.is_open
+
+    assert reply.startswith(b"HTTP/1.1 408 ")
+    assert fast_is_open
+    assert server.hooks.limits == [SLOW_REQUESTS]
+
+
+async def test_new_connection_takes_the_place_of_the_longest_idle_one() -> None:
+    async with running(replace(LIMITS, most_connections=3)) as server:
+        busy, first, second = [await server.connect() for _ in range(3)]
+        for client in (first, second):
+            client.send(post(b"1"))
+            await client.reply()
+        server.may_reply.clear()
+        await busy.send_until_received(post(b"1"))
+        newest = await server.connect()
+        closed = await first.rest()
+        await newest.send_until_received(post(b"2"))
+        server.may_reply.set()
+        replies = [await client.reply() for client in (busy, newest)]
+        second_is_open = second.is_open
+
+    assert closed == b""
+    assert [one[-6:] for one in replies] == [b"read 1"] * 2
+    assert second_is_open
+    assert server.hooks.limits == []
+
+
+async def test_connection_beyond_the_limit_gets_503_while_none_is_idle(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with running(replace(LIMITS, most_connections=2)) as server:
+        clients = [await server.connect() for _ in range(2)]
+        reply = await (await server.connect()).rest()
+        await (await server.connect()).rest()
+        server.hang_up()
+        await turns_until(lambda: not any(client.is_open for client in clients))
+        after = await server.connect()
+        after.send(post(b"1"))
+        served = await after.reply()
+
+    assert reply.startswith(b"HTTP/1.1 503 ")
+    assert b"retry-after: 2\r\n" in reply
+    assert served.endswith(b"read 1")
+    assert server.hooks.limits == [CONNECTIONS] * 2
+    assert caplog.text.count("RINGBACK_MOST_CONNECTIONS") == 1
+
+
+async def test_one_address_has_a_limit_of_its_own(caplog: pytest.LogCaptureFixture) -> None:
+    limits = replace(LIMITS, most_connections=9, most_connections_per_address=1)
+    async with running(limits) as server:
+        first = await server.connect()
+        reply = await (await server.connect()).rest()
+        first.send(post(b"1"))
+        served = await first.reply()
+
+    assert reply.startswith(b"HTTP/1.1 503 ")
+    assert served.endswith(b"read 1")
+    assert server.hooks.limits == [ADDRESS_CONNECTIONS]
+    assert "RINGBACK_MOST_CONNECTIONS_PER_ADDRESS" in caplog.text

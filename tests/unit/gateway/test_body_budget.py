@@ -127,4 +127,4 @@ async def test_sender_that_closes_after_its_reply_reads_a_refusal_of_its_body() 
 def assert_rejected(replies: Sequence[bytes], log: str) -> None:
     assert all(one.startswith(b"HTTP/1.1 503 ") for one in replies)
     assert all(b"retry-after: 2\r\n" in one for one in replies)
-    assert log.count("large bodies that are not committed use ") == 1
+    assert log.count("too many bytes arrive: large bodies") == 1

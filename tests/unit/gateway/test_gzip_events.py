@@ -13,8 +13,8 @@ import httpx2
 import pytest
 from starlette.requests import Request
 
+from ringback.gateway import body_budget
 from ringback.gateway.body import LARGE
-from ringback.gateway.body_budget import MOST_WAITING
 from ringback.gateway.gzip_body import unpack_body
 from tests.fake_edges import LIMIT
 from tests.loops import idle
@@ -30,6 +30,7 @@ MIB: Final = 1024 * 1024
 LARGE_BODIES: Final = 5
 """How many bodies that unpack to 2 MiB fit into the budget, which also counts what was sent."""
 
+WAITING: Final = 2
 REFUSED: Final = 3
 
 
@@ -103,10 +104,13 @@ async def test_bomb_is_not_unpacked_beyond_the_limit(tmp_path: Path) -> None:
     assert peak < 4 * MIB
 
 
-async def test_bytes_that_are_unpacked_count_until_they_are_committed(tmp_path: Path) -> None:
+async def test_bytes_that_are_unpacked_count_until_they_are_committed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(body_budget, "MOST_WAITING", WAITING)
     async with opened_source_house(tmp_path, StoreThatHesitates, body_limit=2 * MIB) as house:
         assert isinstance(house.store, StoreThatHesitates)
-        count = LARGE_BODIES + MOST_WAITING + REFUSED
+        count = LARGE_BODIES + WAITING + REFUSED
         packed = [gzip.compress(run_of(number=one).ljust(2 * MIB)) for one in range(count)]
         sent = [asyncio.ensure_future(send(house, one)) for one in packed]
         finished = asyncio.as_completed(sent)

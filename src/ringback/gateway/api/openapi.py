@@ -38,6 +38,8 @@ OF_A_BODY: Final = (400, 413, 415)
 OF_AN_ANSWER: Final = (404, 409, 410, *OF_A_BODY)
 """Errors of a route that accepts an answer."""
 
+_UNAVAILABLE: Final = 503
+
 _ABOUT: Final = (
     "Answers to Temporal activities from outside a worker. The routes under `/c` need only a link."
     " Those under `/v1` are for operators and for workers in any language, and need an API key."
@@ -54,6 +56,7 @@ _MEANINGS: Final = {
     413: "The body, or its encoding for Temporal, is too large.",
     415: "The body is declared as something other than JSON.",
     422: "The request is invalid; `errors` says what is wrong, and where.",
+    429: "Too many requests; retry after `Retry-After` seconds, and less often.",
     503: "The store or Temporal is unavailable, or the gateway is overloaded. Retry after"
     " `Retry-After` seconds.",
 }
@@ -72,7 +75,9 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the `responses` of a route that may reply with these errors."""
     schema = {"$ref": _REF.format(model="ProblemOut")}
     content = {"application/problem+json": {"schema": schema}}
-    return {status: {"description": _MEANINGS[status], "content": content} for status in statuses}
+    # What may be unavailable also has a limit.
+    all_of = sorted({*statuses, 429}) if _UNAVAILABLE in statuses else statuses
+    return {status: {"description": _MEANINGS[status], "content": content} for status in all_of}
 
 
 def takes(model: type[BaseModel]) -> dict[str, Any]:

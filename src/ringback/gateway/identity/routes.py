@@ -54,6 +54,7 @@ async def sign_in(
         return _go_to(gateway, path)
     if ways.provider is None:
         return render_page("sign_in.html", {"by_proxy": ways.proxy is not None})
+    gateway.limits.sign_ins.check()
     now = gateway.clock.now()
     secret = new_secret(secrets.token_bytes(SECRET_BYTES))
     login = Login(secret, path, later(now, LOGIN_LIFETIME))
@@ -80,8 +81,10 @@ async def finish_sign_in(
     Raises:
         SignInRefusedError: This browser did not begin the sign-in, or the provider refused it.
         IdentityProviderUnavailableError: The provider did not reply in time.
+        TooManyRequestsError: Too many people sign in at the same time.
         StoreUnavailableError: The session cannot be stored; sign in again.
     """
+    gateway.limits.sign_ins.check()
     ways = gateway.sign_in_ways
     cookie = request.cookies.get(ways.cookies.login, "")
     login = find_login(cookie, gateway.keyring, now=gateway.clock.now())
@@ -110,6 +113,7 @@ async def show_sign_in_url(
     *, gateway: GatewayOf, request: Request, current: PersonOf, secret: str
 ) -> Response:
     """Show who would sign in, with a button. Opening the page does not use the URL up."""
+    gateway.limits.sign_ins.check()
     person = await gateway.sessions.show_url(secret)
     shown = {
         "person": person,
@@ -125,6 +129,7 @@ async def use_sign_in_url(
     *, gateway: GatewayOf, request: Request, _: PersonOf, secret: str
 ) -> Response:
     """Use a sign-in URL up, and start a session."""
+    gateway.limits.sign_ins.check()
     form = to_fields(await read_form(request, limit=_SMALL))
     check_csrf(gateway, request, form.get(CSRF_FIELD), link=secret)
     signed_in = await gateway.sessions.use_url(secret, user_agent=_user_agent(request))

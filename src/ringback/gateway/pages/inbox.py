@@ -7,7 +7,7 @@ from typing import Final
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
-from ringback.core.inbox_feed import InboxFeed, OpenList
+from ringback.core.inbox_feed import OPEN_LISTS, InboxFeed, OpenList
 from ringback.gateway.gateway import GatewayOf
 from ringback.gateway.identity.person import RequiredPerson, is_still
 from ringback.gateway.pages.inbox_list import read_query, show_list
@@ -44,6 +44,7 @@ async def stream_changes(gateway: GatewayOf, request: Request, person: RequiredP
     state = request.query_params.get("state", "")[:_LONGEST_STATE]
     opened = gateway.inbox_feed.open(query, state=state)
     if opened is None:
+        gateway.hooks.limit_reached(OPEN_LISTS)
         return problem(503, "too many lists", _TOO_MANY)
     return StreamingResponse(
         _changes(

@@ -73,6 +73,7 @@ async def show_link(
         return await _show_page(gateway, request, link)
     verified = gateway.verify(link, Verb.VIEW)
     seen = await gateway.status_service.view(verified.callback_id, serial=verified.serial)
+    wait = gateway.verdicts.shorten(verified.callback_id, wait)
     if wait:
         seen = await _wait_for_change(
             gateway, verified, seen, known=known or etag(seen), within=wait
