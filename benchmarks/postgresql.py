@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import asyncpg
 
-from benchmarks.programs import MissingToolError, running
+from benchmarks.programs import MissingToolError, Program, running
 from chaos.postgresql import NoPostgresqlError, make_cluster, server_folder
 from chaos.programs import Recipe
 from ringback.app.web import free_ports
@@ -16,9 +16,10 @@ from ringback.app.web import free_ports
 class Cluster:
     """A running server."""
 
-    def __init__(self, port: int) -> None:
-        """Use the one on `port`."""
+    def __init__(self, port: int, server: Program) -> None:
+        """Use the one on `port`, which is the program `server`."""
         self._port = port
+        self.server = server
 
     def url(self, database: str) -> str:
         """Return the address of a database."""
@@ -54,7 +55,7 @@ async def running_cluster(folder: Path) -> AsyncIterator[Cluster]:
     recipe = _made(folder, port)
     async with running(recipe.words, cwd=folder, environment=recipe.environment) as server:
         await server.until(recipe.is_ready)
-        yield Cluster(port)
+        yield Cluster(port, server)
 
 
 def postgresql_programs() -> Path:

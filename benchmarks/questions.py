@@ -126,6 +126,7 @@ async def gateway(
     folder: Path,
     more: Mapping[str, str] | None = None,
     module: str = "ringback",
+    processes: int = 1,
 ) -> AsyncIterator[tuple[Program, str]]:
     """Run `ringback serve` for the block, with `more` settings; yield it and its URL.
 
@@ -139,6 +140,6 @@ async def gateway(
         "TEMPORAL_ADDRESS": temporal,
         **(more or {}),
     }
-    words = python(module, "serve", "--port", "0")
+    words = python(module, "serve", "--port", "0", "--processes", str(processes))
     async with running(words, cwd=folder, environment=environment) as program:
         yield program, await program.ready()

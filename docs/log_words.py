@@ -52,6 +52,10 @@ EVENTS: Final = {
     "event refused": "A request to a source has a wrong signature, or none. If the provider sent"
     " it, check the secret.",
     "event replayed": "An operator replays an event.",
+    "gateway process ended": "One of `serve --processes` has ended; the line names its number and"
+    " exit code, negative for a signal. It is restarted; if it ends again and again, its own lines"
+    " say why.",
+    "gateway process killed": "One of `serve --processes` did not stop in time. Nothing is lost.",
     "file descriptors run out": "New connections get 503. Raise the limit of file descriptors.",
     "handshake answered": "A provider checked the URL of a source.",
     "handshake failed": "The secret that a provider offered cannot be kept. Check the data folder.",

@@ -159,13 +159,20 @@ class Site:
 
     @asynccontextmanager
     async def gateway(
-        self, *, temporal: str | None = None, port: int | None = None, **environment: str
+        self,
+        *,
+        temporal: str | None = None,
+        port: int | None = None,
+        processes: int = 1,
+        **environment: str,
     ) -> AsyncIterator[Program]:
         """Run a gateway, by default the first one, and wait until it is ready."""
         port = port or self.gateway_port
         if self.postgresql is not None:
             await self.make_keys()
-        async with self.starting_gateway(port, **environment) as running:
+        async with self.starting_gateway(
+            port, "--processes", str(processes), **environment
+        ) as running:
             await running.line("ready http")
             await until_ready(f"http://127.0.0.1:{port}", temporal=temporal)
             yield running
@@ -176,10 +183,11 @@ class Site:
             await ensure_local_keys(self.data, store)
 
     def starting_gateway(
-        self, port: int, **environment: str
+        self, port: int, *options: str, **environment: str
     ) -> AbstractAsyncContextManager[Program]:
         """Run a gateway without waiting until it is ready."""
-        return program(ringback("serve", "--port", str(port)), self.environment | environment)
+        words = ringback("serve", "--port", str(port), *options)
+        return program(words, self.environment | environment)
 
     @asynccontextmanager
     async def worker(self, *options: str) -> AsyncIterator[Program]:

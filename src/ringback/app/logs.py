@@ -51,6 +51,18 @@ def set_up_logging(level: int) -> None:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
 
 
+def number_logs(number: int) -> None:
+    """Add the number of this gateway process to every line of its log."""
+    create = logging.getLogRecordFactory()
+
+    def numbered(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = create(*args, **kwargs)
+        record.gateway_process = number
+        return record
+
+    logging.setLogRecordFactory(numbered)
+
+
 def _choose(name: str, choices: dict[str, Any], *, default: Any) -> Any:
     text = os.environ.get(name, "").strip().lower()
     if not text:

@@ -29,21 +29,45 @@ _GRACE_SECONDS: Final = 1
 """How long requests in progress may take after the program begins to stop."""
 
 
-def bound_socket(host: str, port: int) -> socket.socket:
+def bound_socket(host: str, port: int, *, is_shared: bool = False) -> socket.socket:
     """Return a socket that listens on `port`; 0 chooses a free one.
+
+    A port that `is_shared` may have several such sockets, of this user's processes.
 
     Raises:
         ConfigurationError: The port is in use or out of range, or this machine does not have the
             address.
     """
+    return _bound(host, port, is_shared=is_shared, listens=True)
+
+
+def reserved_socket(host: str, port: int) -> socket.socket:
+    """Return a socket that reserves `port` for shared sockets; 0 chooses a free one.
+
+    It does not listen, so no connection reaches it.
+
+    Raises:
+        ConfigurationError: The port is in use or out of range, or this machine does not have the
+            address.
+    """
+    # Two programs must not share a port by mistake.
+    with bound_socket(host, port) as alone:
+        free = alone.getsockname()[1]
+    return _bound(host, free, is_shared=True, listens=False)
+
+
+def _bound(host: str, port: int, *, is_shared: bool, listens: bool) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if is_shared:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         # Connections inherit it. A sender waits when it is full; the system would allow megabytes.
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
         listening.bind((host, port))
-        listening.listen(_BACKLOG)
+        if listens:
+            listening.listen(_BACKLOG)
     except (OSError, OverflowError, UnicodeError) as exc:
         listening.close()
         why = exc.strerror if isinstance(exc, OSError) else exc

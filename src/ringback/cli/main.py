@@ -20,7 +20,7 @@ from ringback.domain.errors import ConfigurationError
 COMMANDS: Final = {
     "demo": "ringback.cli.dev:demo",
     "dev": "ringback.cli.dev:dev",
-    "serve": "ringback.cli.serving:serve",
+    "serve": "ringback.cli.serve:serve",
     "consume": "ringback.cli.serving:consume",
     "worker": "ringback.cli.dev:worker",
     "http-service": "ringback.cli.dev:http_service",

@@ -228,6 +228,8 @@ def _text(body: bytes) -> str:
     return body.decode("ascii", "replace")
 
 
+Host = Annotated[str, typer.Option(help="The address to listen on.")]
+Port = Annotated[int, typer.Option(help="The port to listen on; 0 selects a free one.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 CallbackArgument = Annotated[
     str, typer.Argument(parser=to_callback_id, help="The callback: cb_…", metavar="CALLBACK")

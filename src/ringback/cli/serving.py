@@ -1,4 +1,4 @@
-"""The command that runs the gateway, and the parts of it that `worker` and `dev` share."""
+"""Runs one gateway, for `serve`, `worker` and `dev`; the command that consumes queues."""
 
 import json
 import shlex
@@ -13,11 +13,11 @@ from temporalio.client import Client
 
 from ringback.app.bootstrap import running_consumers, serving_gateway
 from ringback.app.program import run, stop_requested
-from ringback.app.web import bound_socket, listens_everywhere, url_of
+from ringback.app.web import url_of
 from ringback.cli.params import AsJson
 from ringback.client.target import local_key_path
 from ringback.domain.api_key import Role
-from ringback.settings import DEFAULT_PORT, Settings, load_settings
+from ringback.settings import Settings, load_settings
 from ringback.temporal.connect import connect_lazily
 from ringback.temporal.converter import choose_converter
 
@@ -58,27 +58,21 @@ def _lines(settings: Settings, role: Role, environment: Mapping[str, str]) -> li
     ]
 
 
-Host = Annotated[str, typer.Option(help="The address to listen on.")]
-Port = Annotated[int, typer.Option(help="The port to listen on; 0 selects a free one.")]
-
-
-def serve(
-    host: Host = "127.0.0.1",
-    port: Port = DEFAULT_PORT,
-    no_queues: Annotated[
-        bool, typer.Option("--no-queues", help="Leave the queues to `ringback consume`.")
-    ] = False,
-    as_json: AsJson = False,
+def serve_alone(
+    settings: Settings,
+    listening: socket.socket,
+    *,
+    with_queues: bool,
+    as_json: bool,
+    with_exports: bool = True,
 ) -> None:
-    """Run the gateway.
-
-    It accepts answers over HTTP and from queues, stores them, and delivers them to Temporal.
-    """
-    settings = load_settings()
-    with bound_socket(host, port) as listening:
-        say_where(listening)
-        served = settings.served_at(url_of(listening))
-        run(_serve(served, listening, with_queues=not no_queues, as_json=as_json))
+    """Run a gateway on `listening` until a stop signal."""
+    served = settings.served_at(url_of(listening))
+    run(
+        _serve(
+            served, listening, with_queues=with_queues, as_json=as_json, with_exports=with_exports
+        )
+    )
 
 
 def consume(
@@ -102,28 +96,34 @@ async def _consume(settings: Settings, *, host: str, as_json: bool) -> None:
         await stop_requested()
 
 
-def say_where(listening: socket.socket) -> None:
-    """Warn on standard error if the address is reachable from other machines."""
-    host = listening.getsockname()[0]
-    if listens_everywhere(host):
-        print(f"listening on every address of this machine ({host})", file=sys.stderr)
-
-
 async def _serve(
-    settings: Settings, listening: socket.socket, *, with_queues: bool, as_json: bool
+    settings: Settings,
+    listening: socket.socket,
+    *,
+    with_queues: bool,
+    as_json: bool,
+    with_exports: bool,
 ) -> None:
     async with AsyncExitStack() as stack:
-        await enter_gateway(stack, settings, listening, with_queues=with_queues)
+        await enter_gateway(
+            stack, settings, listening, with_queues=with_queues, with_exports=with_exports
+        )
         say_ready(url_of(listening), as_json=as_json)
         await stop_requested()
 
 
 async def enter_gateway(
-    stack: AsyncExitStack, settings: Settings, listening: socket.socket, *, with_queues: bool = True
+    stack: AsyncExitStack,
+    settings: Settings,
+    listening: socket.socket,
+    *,
+    with_queues: bool = True,
+    with_exports: bool = True,
 ) -> None:
     """Run the gateway on `listening` until `stack` is closed."""
     client = await connect_lazily(choose_converter(settings.data_converter, None))
-    print_exports(settings, client)
+    if with_exports:
+        print_exports(settings, client)
     gateway = serving_gateway(client, settings, listening, with_queues=with_queues)
     await stack.enter_async_context(gateway)
 

@@ -26,6 +26,7 @@ def run(*words: str, stdin: str = "") -> Result:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["serve", "--processes", "2"], "--processes needs PostgreSQL"),
         (["complete"], "name one activity"),
         (["complete", "--token", "no token!"], "neither hexadecimal nor base64"),
         (["complete", "--token", "abcd"], "neither hexadecimal nor base64 of a task token"),
