@@ -9,6 +9,7 @@ from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from ringback.cli.main import create_app, named
+from ringback.domain.errors import ConfigurationError
 
 TOKEN = "0a24"  # noqa: S105 - it opens nothing
 
@@ -26,7 +27,6 @@ def run(*words: str, stdin: str = "") -> Result:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["serve", "--processes", "2"], "--processes needs PostgreSQL"),
         (["complete"], "name one activity"),
         (["complete", "--token", "no token!"], "neither hexadecimal nor base64"),
         (["complete", "--token", "abcd"], "neither hexadecimal nor base64 of a task token"),
@@ -100,3 +100,10 @@ def commands(command: object, name: str) -> Iterator[tuple[str, TyperCommand]]:
     else:
         assert isinstance(command, TyperCommand)
         yield name, command
+
+
+def test_several_processes_on_sqlite_are_refused() -> None:
+    ran = run("serve", "--processes", "2")
+
+    assert isinstance(ran.exception, ConfigurationError)
+    assert str(ran.exception).startswith("--processes needs PostgreSQL")
