@@ -18,6 +18,7 @@ from ringback.domain import (
     errors,
     event_errors,
     identity_errors,
+    limit_errors,
     retention_errors,
     vote_errors,
 )
@@ -29,7 +30,7 @@ ERROR_MODULES = [
     module.__name__
     for module in (
         *(errors, completion_errors, identity_errors),
-        *(vote_errors, alias_errors, event_errors, retention_errors),
+        *(vote_errors, alias_errors, event_errors, limit_errors, retention_errors),
     )
 ]
 SOURCES = sorted((ROOT / "src" / "ringback").rglob("*.py"))

@@ -9,7 +9,6 @@ import logging
 import os
 import sys
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from typing import Any, Final
 
 from ringback.domain.errors import ConfigurationError
@@ -74,14 +73,10 @@ def _choose(name: str, choices: dict[str, Any], *, default: Any) -> Any:
 
 
 def _new_formatter(*, is_json: bool) -> logging.Formatter:
-    # A worker and the command line do not need it.
-    if find_spec("structlog") is None:
+    try:
+        import structlog  # noqa: PLC0415 - a worker and the command line do not need it
+    except ModuleNotFoundError:
         return _JsonLines() if is_json else _TextLines()
-    return _structured(is_json=is_json)
-
-
-def _structured(*, is_json: bool) -> logging.Formatter:
-    import structlog  # noqa: PLC0415 - optional
 
     renderers: list[structlog.types.Processor] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]

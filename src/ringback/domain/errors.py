@@ -52,15 +52,15 @@ RingbackError
 │   ├── QueueUnavailableError
 │   ├── EncodingError
 │   ├── GatewayUnavailableError
-│   ├── TooManyBytesError
-│   ├── TooManyRequestsError
 │   ├── TemporalUnreachableError
 │   │   ├── TemporalBusyError
 │   │   └── TemporalMisconfiguredError
 │   ├── ActivityPausedError
 │   ├── CompletionUnansweredError   (below, too)
 │   ├── IdentityProviderUnavailableError
-│   └── AliasInUseError
+│   ├── AliasInUseError
+│   ├── TooManyRequestsError
+│   └── TooManyBytesError
 └── ActivityCompletionError         a call did not reach the activity, or may not have
     ├── CompletionRefusedError
     │   └── UnusableTokenError
@@ -279,10 +279,6 @@ class EncodingError(RetryableError):
 
 class GatewayUnavailableError(RetryableError):
     """The gateway did not reply, or cannot serve now; repeating the call is safe."""
-
-
-class TooManyBytesError(RetryableError):
-    """The gateway's memory for request bodies is full; nothing was stored."""
 
 
 class TemporalUnreachableError(RetryableError):

@@ -5,3 +5,7 @@ from ringback.domain.errors import RetryableError
 
 class TooManyRequestsError(RetryableError):
     """A client sends more requests than its limit; retry later, and less often."""
+
+
+class TooManyBytesError(RetryableError):
+    """The gateway's memory for request bodies is full; nothing was stored."""

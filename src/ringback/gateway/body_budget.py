@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ringback.core.hooks import NO_HOOKS, Hooks
-from ringback.domain.errors import TooManyBytesError
+from ringback.domain.limit_errors import TooManyBytesError
 from ringback.gateway.rare_warnings import RareWarning
 
 logger = logging.getLogger(__name__)
@@ -142,17 +142,19 @@ class _Pool:
             raise self._refusal()
         turn = asyncio.get_running_loop().create_future()
         self._waiting.append((size, turn))
+        is_used = False
         try:
             async with asyncio.timeout(within.total_seconds()):
                 await turn
+            is_used = True
         except TimeoutError:
             if turn.cancelled():
                 raise self._refusal() from None
             # Its turn came in the same moment.
-        except BaseException:
-            if turn.done() and not turn.cancelled():
+            is_used = True
+        finally:
+            if not is_used and turn.done() and not turn.cancelled():
                 self.give_back(size)
-            raise
 
     def _add(self, size: int) -> None:
         self.used += size

@@ -49,7 +49,6 @@ from ringback.domain.errors import (
     TemporalBusyError,
     TemporalMisconfiguredError,
     TemporalUnreachableError,
-    TooManyBytesError,
     UnknownCallbackError,
     UnknownKeyError,
     UnreadableCallbackError,
@@ -65,7 +64,7 @@ from ringback.domain.identity_errors import (
     UnknownSessionError,
     UnknownSignInUrlError,
 )
-from ringback.domain.limit_errors import TooManyRequestsError
+from ringback.domain.limit_errors import TooManyBytesError, TooManyRequestsError
 from ringback.domain.names import error_words
 from ringback.domain.retention_errors import DeletedCallbackError
 from ringback.domain.vote_errors import (
