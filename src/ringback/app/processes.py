@@ -6,9 +6,10 @@ alone: it has its own socket, and the system spreads new connections over the so
 
 import asyncio
 import logging
-from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+import socket
+from asyncio.subprocess import DEVNULL, Process
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -119,21 +120,45 @@ class Supervisor:
     async def _run_once(self, number: int) -> int:
         """Run a process until it ends; return its exit code."""
         command = self._commands[number]
-        process = await asyncio.create_subprocess_exec(
-            *end_with_parent(command.words),
-            env=command.environment,
-            stdin=DEVNULL,
-            stdout=PIPE,
-            # Ctrl-C in a terminal reaches the parent only, which stops all in the same way.
-            start_new_session=True,
-        )
-        assert process.stdout is not None, "started with a pipe"
+        async with _output(self._ready[number]) as output:
+            process = await asyncio.create_subprocess_exec(
+                *end_with_parent(command.words),
+                env=command.environment,
+                stdin=DEVNULL,
+                stdout=output.fileno(),
+                # Ctrl-C in a terminal reaches the parent only, which stops all in the same way.
+                start_new_session=True,
+            )
+            try:
+                return await process.wait()
+            finally:
+                await _stop(process, number)
+
+
+@asynccontextmanager
+async def _output(ready: asyncio.Event) -> AsyncIterator[socket.socket]:
+    """Yield a socket for the output of a process; its first bytes set `ready`.
+
+    With a pipe of asyncio, waiting for the process would last until every program that it has
+    started has ended, too.
+    """
+    ours, theirs = socket.socketpair()
+    with theirs:
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_unix_connection(lambda: _Output(ready), sock=ours)
         try:
-            async for _ in process.stdout:
-                self._ready[number].set()
-            return await process.wait()
+            yield theirs
         finally:
-            await _stop(process, number)
+            transport.close()
+
+
+class _Output(asyncio.Protocol):
+    def __init__(self, ready: asyncio.Event) -> None:
+        self._ready = ready
+
+    def data_received(self, data: bytes) -> None:  # noqa: ARG002 - asyncio's
+        """Note that the process is ready; what it prints is for the parent only."""
+        self._ready.set()
 
 
 async def _stop(process: Process, number: int) -> None:

@@ -54,7 +54,7 @@ async def test_process_that_ends_is_restarted_after_growing_pauses() -> None:
     "scripts",
     [
         ["exit 2", "echo ready; exec sleep 60"],
-        ["echo ready; exec sleep 60", "exit 2", "echo ready; sleep 60"],
+        ["echo ready; exec sleep 60", "exit 2", "echo ready; exec sleep 60"],
     ],
     ids=["first", "other"],
 )
@@ -67,6 +67,14 @@ async def test_error_before_all_are_ready_ends_all_with_its_code(scripts: list[s
 
     assert caught.value.code == 2
     assert not ready.is_set()
+
+
+async def test_process_is_restarted_although_a_program_of_it_goes_on() -> None:
+    clock, ready = PausesClock(), asyncio.Event()
+    leaves_a_program = supervisor(clock, ready, "echo ready; sleep 60 & kill -9 $$")
+
+    async with asyncio.timeout(10), run_services(leaves_a_program):
+        await clock.enough.wait()
 
 
 async def test_other_processes_start_once_the_first_is_ready(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 from datetime import timedelta
+from typing import cast
 
 import pytest
 
@@ -9,6 +10,7 @@ import ringback
 from ringback.core.api_auth import CACHED_FOR, MOST_CACHED, Authorizer
 from ringback.domain.api_key import Act, ApiKey, KeyId, Role, to_text
 from ringback.domain.errors import UnknownKeyError
+from ringback.ports.api_keys import ApiKeys
 from ringback.store.database import Database
 from ringback.store.sql_store import SqlStore
 from tests.unit.gateway.house import PROBLEM, House, key_of, opened_house
@@ -211,6 +213,28 @@ async def test_guesses_do_not_fill_the_memory(house: House) -> None:
         remembered = max(remembered, authorizing.cached_keys)
 
     assert 0 < remembered <= MOST_CACHED
+
+
+class CountingKeys:
+    """Keys that do not exist, and how often they were looked up."""
+
+    def __init__(self) -> None:
+        self.lookups = 0
+
+    async def find_key(self, key_id: KeyId) -> None:  # noqa: ARG002 - there is none
+        self.lookups += 1
+
+
+async def test_key_that_does_not_exist_is_looked_up_once_in_a_while(house: House) -> None:
+    keys = CountingKeys()
+    authorizing = Authorizer(cast("ApiKeys", keys), clock=house.clock)
+
+    for seconds in (0, 1, 5):
+        house.clock.advance(timedelta(seconds=seconds))
+        with pytest.raises(UnknownKeyError):
+            await authorizing.authorize(to_text(KeyId("kguess"), "guessed"), Act.VIEW)
+
+    assert keys.lookups == 2
 
 
 async def test_client_with_a_key_gets_404_that_names_the_callback(house: House) -> None:
