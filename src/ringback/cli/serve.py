@@ -25,8 +25,8 @@ logger = logging.getLogger(__name__)
 _MOST: Final = 64
 
 _SQLITE: Final = (
-    "--processes needs PostgreSQL: SQLite has one writer at a time, so more processes accept fewer"
-    " answers; set RINGBACK_STORE=postgresql://…, or leave --processes out"
+    "--processes needs PostgreSQL: SQLite has one writer at a time, for which processes would take"
+    " turns; set RINGBACK_STORE=postgresql://…, or leave --processes out"
 )
 
 
