@@ -100,7 +100,8 @@ async def test_sqlite_uses_the_space_of_deleted_rows_again(
     await database.close()
 
     assert sizes[1] > OF_EACH * len(BODY)
-    assert max(sizes[2:]) <= sizes[1] * 1.05, sizes
+    # Pages of indexes split now and then; if no space were used again, it would be three times.
+    assert max(sizes[2:]) <= sizes[1] * 1.25, sizes
 
 
 async def test_postgresql_uses_the_space_of_deleted_rows_again(

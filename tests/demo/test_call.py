@@ -106,7 +106,7 @@ async def test_every_step_is_reported_without_the_link(
 
     records = [vars(record) for record in caplog.records]
     said = [(fact["who"], fact["whom"], fact["what"]) for fact in records if "who" in fact]
-    callback_id = next(fact["callback_id"] for fact in records if "callback_id" in fact)
+    callback_id = next(fact["callback_id"] for fact in records if fact.get("callback_id"))
     assert said[:6] == [
         ("client", "Temporal", "start CallService"),
         ("Temporal", "worker", "run the activity (attempt 1)"),

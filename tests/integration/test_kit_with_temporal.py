@@ -128,7 +128,8 @@ async def test_early_answer_is_the_result(
 
     assert await order.result() == {"id": "r-81"}
     assert not (await receipt).duplicate
-    assert len(bank.links) == 1
+    # An answer before `submit` may end the activity before the worker calls it.
+    assert len(bank.links) <= 1
 
 
 @pytest.mark.parametrize("when", ["now", "between attempts", "while paused", "after a reset"])
