@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import httpx2
 import psutil
@@ -24,9 +24,11 @@ def processes_of(gateway: Program) -> dict[int, psutil.Process]:
     children = psutil.Process(gateway.process.pid).children()
     found = {}
     for child in children:
-        words = child.cmdline()
-        if "--process" in words:
-            found[int(words[words.index("--process") + 1])] = child
+        # It may have ended meanwhile.
+        with suppress(psutil.NoSuchProcess):
+            words = child.cmdline()
+            if "--process" in words:
+                found[int(words[words.index("--process") + 1])] = child
     return found
 
 
@@ -35,8 +37,9 @@ async def until_restarted(gateway: Program, number: int, before: psutil.Process)
     async with asyncio.timeout(LIMIT_SECONDS):
         while True:
             now = processes_of(gateway).get(number, before)
-            if now != before and now.net_connections("tcp4"):
-                return
+            with suppress(psutil.NoSuchProcess):
+                if now != before and now.net_connections("tcp4"):
+                    return
             await pause()
 
 
