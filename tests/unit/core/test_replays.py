@@ -8,6 +8,7 @@ import pytest
 from ringback.core.aliases import AliasService
 from ringback.core.events import LONGEST_REASON
 from ringback.core.replays import ReplayService
+from ringback.domain.callback import Callback
 from ringback.domain.event import EventEnd, EventRecord, EventState
 from ringback.domain.event_errors import CannotReplayError, UnknownEventError
 from ringback.domain.ids import EventId
@@ -41,6 +42,15 @@ async def lost(store: SqlStore, service: ReplayService, clock: ManualClock) -> E
     (found,) = await claim(store)
     await store.end_events([EventEnd(found, EventState.UNMATCHED, "no callback got the alias")])
     return await service.get(waiting.id)
+
+
+async def refused_by(callback: Callback, store: SqlStore, service: ReplayService) -> EventRecord:
+    """Return an event that `callback` has refused."""
+    refused = event()
+    await store.store_deliveries([delivery(refused)])
+    (found,) = await claim(store)
+    await store.end_events([EventEnd(found, EventState.DEAD, "no number", callback.id)])
+    return await service.get(refused.id)
 
 
 async def test_replayed_event_waits_and_keeps_its_old_reason(
@@ -86,10 +96,7 @@ async def test_event_goes_to_another_callback_than_before_only_if_that_is_asked_
     service: ReplayService, store: SqlStore
 ) -> None:
     first = await open_with(store, RUN)
-    await store.store_deliveries([delivery(refused := event())])
-    (found,) = await claim(store)
-    await store.end_events([EventEnd(found, EventState.DEAD, "no number", first.id)])
-    record = await service.get(refused.id)
+    record = await refused_by(first, store, service)
     await store.remove_alias(first.id, RUN, by="k1")
     second = await open_with(store, RUN)
 
@@ -104,10 +111,7 @@ async def test_rule_that_was_corrected_may_lead_an_event_to_another_callback(
     service: ReplayService, store: SqlStore
 ) -> None:
     callback = await open_with(store, RUN)
-    await store.store_deliveries([delivery(refused := event())])
-    (found,) = await claim(store)
-    await store.end_events([EventEnd(found, EventState.DEAD, "no number", callback.id)])
-    record = await service.get(refused.id)
+    record = await refused_by(callback, store, service)
     await open_with(store, "other")
 
     to_another_alias = await service.replay(record, [event("other")], by="k1")
@@ -119,12 +123,10 @@ async def test_event_is_replayed_if_nothing_has_its_alias_any_more(
     service: ReplayService, store: SqlStore
 ) -> None:
     callback = await open_with(store, RUN)
-    await store.store_deliveries([delivery(refused := event())])
-    (found,) = await claim(store)
-    await store.end_events([EventEnd(found, EventState.DEAD, "no number", callback.id)])
+    record = await refused_by(callback, store, service)
     await store.remove_alias(callback.id, RUN, by="k1")
 
-    after = await service.replay(await service.get(refused.id), [event()], by="k1")
+    after = await service.replay(record, [event()], by="k1")
 
     assert after.event.state is EventState.WAITING
 
