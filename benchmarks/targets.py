@@ -4,9 +4,11 @@ import hmac
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Literal
 
 from benchmarks.bench import Bench
+from benchmarks.figures import P50, P99, RATE, Notes
 from benchmarks.programs import Program, python, running
 from benchmarks.questions import Keys, gateway
 from benchmarks.rivals.restate import restate
@@ -18,6 +20,9 @@ from benchmarks.wrk import Load, drive
 
 BODY: Final = b'"' + b"r" * 198 + b'"'
 """What every answer says: JSON of 200 bytes."""
+
+_SECONDS: Final = 1.5
+_WARM_UP: Final = 200
 
 
 @dataclass
@@ -51,6 +56,25 @@ class Target:
         )
         self.taken += 0 if self.again else load.answered
         return load
+
+    async def note_answers(
+        self, bench: Bench, notes: Notes, *, of: str, at: str, connections: int
+    ) -> None:
+        """Answer for a moment to warm up, then for longer; note what that took."""
+        seconds = 0.5 if bench.is_quick else _SECONDS
+        at_most = bench.scaled(_WARM_UP)
+        warm_up = await self.answer(connections=connections, seconds=seconds, at_most=at_most)
+        cpu_before = self.server.cpu_seconds()
+        load = await self.answer(connections=connections, seconds=seconds)
+        used = self.server.cpu_seconds() - cpu_before
+        warm_up.check(of)
+        load.check(of)
+        note = partial(notes.add, of=of, at=at)
+        note(load.rate, "/s", what=RATE)
+        note(load.p50, "ms", what=P50)
+        note(load.p99, "ms", what=P99)
+        note(1000 * used / load.answered, "ms", what="server's CPU each")
+        note(100 * load.client_busy, "%", what="client busy")
 
 
 @asynccontextmanager

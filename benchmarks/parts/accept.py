@@ -6,7 +6,7 @@ from functools import partial
 from typing import Final, TypeAlias
 
 from benchmarks.bench import TIMES, Bench
-from benchmarks.figures import P50, P99, RATE, Bar, Figures, Measured, Notes
+from benchmarks.figures import P99, RATE, Bar, Figures, Measured, Notes
 from benchmarks.postgresql import running_cluster
 from benchmarks.questions import Keys
 from benchmarks.stores import PostgresqlTemplate, SqliteTemplate
@@ -54,9 +54,7 @@ Each request is a `POST` of 200 bytes of JSON to its own open callback.
 - A run lasts 1.5 seconds, or until each callback has its answer, after a warm-up of 200 requests.
 """
 
-_SECONDS: Final = 1.5
 _QUESTIONS: Final = 18_000
-_WARM_UP: Final = 200
 _TOKENS: Final = {1: 400, 16: 800, 64: 1200, 256: 800}
 _AWAKEABLES: Final = {1: 1000, 16: 2500, 64: 5000, 256: 2500}
 """How many wait for a run, by its connections: to make them takes longer than to answer them."""
@@ -110,20 +108,7 @@ async def _run(  # noqa: PLR0917 - bound in order, one after the other
     bench: Bench, notes: Notes, of: str, connections: int, way: _Way
 ) -> None:
     async with way(connections) as target:
-        seconds = 0.5 if bench.is_quick else _SECONDS
-        at_most = bench.scaled(_WARM_UP)
-        warm_up = await target.answer(connections=connections, seconds=seconds, at_most=at_most)
-        cpu_before = target.server.cpu_seconds()
-        load = await target.answer(connections=connections, seconds=seconds)
-        used = target.server.cpu_seconds() - cpu_before
-    warm_up.check(of)
-    load.check(of)
-    note = partial(notes.add, of=of, at=_at(connections))
-    note(load.rate, "/s", what=RATE)
-    note(load.p50, "ms", what=P50)
-    note(load.p99, "ms", what=P99)
-    note(1000 * used / load.answered, "ms", what="server's CPU each")
-    note(100 * load.client_busy, "%", what="client busy")
+        await target.note_answers(bench, notes, of=of, at=_at(connections), connections=connections)
 
 
 def _at(connections: int) -> str:

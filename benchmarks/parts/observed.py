@@ -6,7 +6,7 @@ from functools import partial
 from typing import Final
 
 from benchmarks.bench import TIMES, Bench
-from benchmarks.figures import P50, P99, RATE, Bar, Figures, Measured, Notes
+from benchmarks.figures import RATE, Bar, Figures, Measured, Notes
 from benchmarks.programs import python, running
 from benchmarks.questions import Keys
 from benchmarks.stores import SqliteTemplate
@@ -37,9 +37,7 @@ part *Accept*: 64 connections, and Temporal accepts connections and never replie
 - A run lasts 1.5 seconds after a warm-up of 200 requests. The three take turns.
 """
 
-_SECONDS: Final = 1.5
 _QUESTIONS: Final = 18_000
-_WARM_UP: Final = 200
 _TIMES: Final = 2 * TIMES
 _TRACED: Final = {OURS: True, _WITHOUT: False, _UNMEASURED: False}
 
@@ -76,16 +74,4 @@ async def _run(
             module, more = "benchmarks.rivals.unmeasured", {"PYTHONPATH": str(bench.root)}
         gateway = ours(bench, template, keys, temporal=silent_temporal(), more=more, module=module)
         target = await stack.enter_async_context(gateway)
-        seconds = 0.5 if bench.is_quick else _SECONDS
-        at_most = bench.scaled(_WARM_UP)
-        warm_up = await target.answer(connections=_CONNECTIONS, seconds=seconds, at_most=at_most)
-        cpu_before = target.server.cpu_seconds()
-        load = await target.answer(connections=_CONNECTIONS, seconds=seconds)
-        used = target.server.cpu_seconds() - cpu_before
-    warm_up.check(of)
-    load.check(of)
-    note = partial(notes.add, of=of, at=_AT)
-    note(load.rate, "/s", what=RATE)
-    note(load.p50, "ms", what=P50)
-    note(load.p99, "ms", what=P99)
-    note(1000 * used / load.answered, "ms", what="server's CPU each")
+        await target.note_answers(bench, notes, of=of, at=_AT, connections=_CONNECTIONS)

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Final
 
 from benchmarks.bench import Bench
-from benchmarks.figures import P50, P99, RATE, Bar, Figures, Measured, Notes
+from benchmarks.figures import RATE, Bar, Figures, Measured, Notes
 from benchmarks.postgresql import running_cluster
 from benchmarks.questions import Keys, alias_of
 from benchmarks.stores import PostgresqlTemplate, SqliteTemplate, Template
@@ -42,9 +42,7 @@ commit. Temporal accepts connections and never replies.
   there were replies. A run lasts 1.5 seconds after a warm-up of 200 requests.
 """
 
-_SECONDS: Final = 1.5
 _QUESTIONS: Final = 18_000
-_WARM_UP: Final = 200
 _WAITING: Final = 1_000_000
 
 _Way = Callable[[], AbstractAsyncContextManager[Target]]
@@ -106,17 +104,4 @@ def _by_link(bench: Bench, template: Template, keys: Keys) -> AbstractAsyncConte
 
 async def _run(bench: Bench, notes: Notes, of: str, way: _Way) -> None:  # noqa: PLR0917 - bound in order
     async with way() as target:
-        seconds = 0.5 if bench.is_quick else _SECONDS
-        at_most = bench.scaled(_WARM_UP)
-        warm_up = await target.answer(connections=_CONNECTIONS, seconds=seconds, at_most=at_most)
-        cpu_before = target.server.cpu_seconds()
-        load = await target.answer(connections=_CONNECTIONS, seconds=seconds)
-        used = target.server.cpu_seconds() - cpu_before
-    warm_up.check(of)
-    load.check(of)
-    note = partial(notes.add, of=of, at=_AT)
-    note(load.rate, "/s", what=RATE)
-    note(load.p50, "ms", what=P50)
-    note(load.p99, "ms", what=P99)
-    note(1000 * used / load.answered, "ms", what="server's CPU each")
-    note(100 * load.client_busy, "%", what="client busy")
+        await target.note_answers(bench, notes, of=of, at=_AT, connections=_CONNECTIONS)
