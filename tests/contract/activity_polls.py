@@ -53,6 +53,33 @@ class ActivityPollsContract:
         assert nothing == []
         assert await claim_polls(store) == [callback.id]
 
+    async def test_released_poll_is_due_again_after_the_wait(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        callback, kept = [await opened(store) for _ in range(2)]
+        clock.advance(SECOND)
+        await claim_polls(store)
+
+        await store.release_polls([callback.id], SECOND)
+        too_early = await claim_polls(store)
+        clock.advance(SECOND)
+        again = await claim_polls(store)
+        clock.advance(LEASE)
+
+        assert (too_early, again) == ([], [callback.id])
+        assert set(await claim_polls(store)) == {callback.id, kept.id}
+
+    async def test_release_of_a_poll_that_nobody_claimed_changes_nothing(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        callback = await opened(store)
+
+        await store.release_polls([callback.id, factories.callback_id()], MINUTE)
+        await store.release_polls([], MINUTE)
+        clock.advance(SECOND)
+
+        assert await claim_polls(store) == [callback.id]
+
     async def test_only_open_callbacks_are_polled(self, store: Store, clock: ManualClock) -> None:
         callbacks = [await in_state(store, state) for state in State]
         clock.advance(MINUTE)

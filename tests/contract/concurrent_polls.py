@@ -149,6 +149,7 @@ class ConcurrentPollsContract:
                 third.open(shuffled(later)),
                 fourth.accept([factories.answer(callback.id) for callback in shuffled(claimed)]),
                 fourth.postpone_heartbeats([callback.id for callback in shuffled(claimed)], None),
+                one.release_polls([callback.id for callback in shuffled(claimed)], SECOND),
             )
 
             for callback in callbacks:

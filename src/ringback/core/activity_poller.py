@@ -239,7 +239,7 @@ def _parts(runs: Sequence[Sequence[Callback]], size: int) -> Iterable[Sequence[S
 
 
 LEASE: Final = timedelta(seconds=15)
-"""How long no other gateway polls a claimed callback."""
+"""How long no other gateway polls a claimed callback, if the one that claimed it stops."""
 
 
 class ActivityPoller:
@@ -281,4 +281,7 @@ class ActivityPoller:
         facts = {"ringback.callbacks": len(due.callbacks)}
         with self._hooks.tracer.span("poll activities", facts=facts) as span:
             polled = await self._activity_checker.check(due.callbacks)
+            missed = [one.id for one in due.callbacks if one.id not in polled]
+            if missed:
+                await self._polls.release_polls(missed, self._schedule.longest)
             span.note({"ringback.polled": len(polled)})

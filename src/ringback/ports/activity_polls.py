@@ -58,6 +58,13 @@ class ActivityPollStore(Protocol):
         """
         ...
 
+    async def release_polls(self, callback_ids: Sequence[CallbackId], wait: timedelta) -> None:
+        """Make claimed polls that brought no result due again in `wait`, for any gateway.
+
+        Nothing changes for a callback that nobody has claimed: a later attempt may have opened it.
+        """
+        ...
+
     async def receive_heartbeats(
         self, heartbeats: Sequence[ReceivedHeartbeat], *, lease: timedelta
     ) -> Sequence[HeartbeatReceipt]:

@@ -1,43 +1,21 @@
-"""Poll open activities, and save what polls and heartbeats change of callbacks."""
+"""Claim the polls of open activities, release them, and save their results."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final, Protocol, TypeAlias, TypeVar
+from typing import Final, TypeAlias
 
-from sqlalchemy import (
-    ColumnElement,
-    Executable,
-    Integer,
-    Text,
-    Update,
-    and_,
-    bindparam,
-    case,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, Integer, Text, and_, bindparam, case, select, update
 
 from ringback.domain.callback import State
 from ringback.domain.ids import CallbackId
-from ringback.domain.liveness import PollResult, TrackedCallback, apply_poll_result
+from ringback.domain.liveness import PollResult, apply_poll_result
 from ringback.ports.activity_polls import MAX_POLLED_AT_ONCE, PollClaim
-from ringback.store import mapping
-from ringback.store.assignments import change_due_times
 from ringback.store.bulk_params import Instant, any_of
-from ringback.store.database import Connection, Database, SqlPart, writes
+from ringback.store.database import Connection, SqlPart, writes
 from ringback.store.deadlines import NEVER
-from ringback.store.queries import (
-    CALLBACKS,
-    HAS_OUTCOME,
-    IS_OPEN,
-    execute_each,
-    find_readable,
-    lock,
-    parts,
-    record,
-)
+from ringback.store.queries import HAS_OUTCOME, IS_OPEN, find_readable, lock, parts
 from ringback.store.tables import callbacks
-from ringback.store.unreadable import read_rows
+from ringback.store.tracked import LEARNED_COLUMNS, apply_all, update_columns
 
 _ROWS_PER_RUN: Final = 16
 """A claim reads this many due callbacks per run; where runs have more, it claims fewer runs."""
@@ -116,27 +94,16 @@ _CLAIM: Final = (
     )
 )
 
-
-def update_columns(*names: str) -> Update:
-    """Return a statement that sets these columns of one callback to what `save_changes` writes."""
-    values = {name: bindparam(f"{name}_", type_=callbacks.c[name].type) for name in names}
-    return update(callbacks).where(callbacks.c.id == bindparam("callback_id")).values(values)
-
-
-LEARNED_COLUMNS: Final = (
-    "default_due_at",
-    "cancel_requested_at",
-    "paused_at",
-    "reset_at",
-    "heartbeat_due_at",
-    "poll_due_at",
+_RELEASE: Final = (
+    update(callbacks)
+    .where(_is_wanted, callbacks.c.poll_held_until > _now)
+    .values(poll_due_at=bindparam("due_at", type_=Instant), poll_held_until=None)
 )
+
 
 _SAVE_POLL_RESULT: Final = update_columns(
     *LEARNED_COLUMNS, "attempt_timeout_at", "heartbeat_timeout", "poll_held_until"
 )
-
-_FIND_TRACKED: Final = CALLBACKS.where(_is_wanted)
 
 
 class SqlActivityPolls(SqlPart):
@@ -161,6 +128,15 @@ class SqlActivityPolls(SqlPart):
         # One may have been answered since this transaction began.
         open_ones = [one for id_ in claimed if (one := found.get(id_)) and one.state is State.OPEN]
         return PollClaim(open_ones, is_full=len(due) >= limit or not is_whole or not are_all)
+
+    @writes
+    async def release_polls(
+        self, connection: Connection, callback_ids: Sequence[CallbackId], wait: timedelta
+    ) -> None:
+        now = await self._database.now(connection)
+        for part in parts(await lock(connection, callback_ids)):
+            values = {"ids": part, "now": now, "due_at": now + wait}
+            await connection.execute(_RELEASE, values)
 
     async def save_poll_results(self, poll_results: Sequence[PollResult]) -> None:
         for part in parts(poll_results):
@@ -234,61 +210,3 @@ def _names(runs: Sequence[_Run]) -> dict[str, str]:
         for place, run in enumerate([*runs, *padding])
         for name, value in zip(("namespace", "workflow_id", "run_id"), run, strict=True)
     }
-
-
-class _Change(Protocol):
-    @property
-    def callback_id(self) -> CallbackId: ...
-
-
-C = TypeVar("C", bound=_Change)
-
-
-async def apply_all(
-    connection: Connection,
-    statement: Executable,
-    changes: Sequence[C],
-    *,
-    apply: Callable[[TrackedCallback, C, datetime], TrackedCallback],
-    database: Database,
-) -> None:
-    """Apply each of `changes` to its callback if that exists, and save the callbacks."""
-    before = await lock_tracked(connection, [one.callback_id for one in changes])
-    now = await database.now(connection)
-    after = dict(before)
-    for one in changes:
-        if one.callback_id in after:
-            after[one.callback_id] = apply(after[one.callback_id], one, now)
-    await save_changes(connection, statement, before=before, after=after, now=now)
-
-
-async def lock_tracked(
-    connection: Connection, ids: Iterable[CallbackId]
-) -> dict[CallbackId, TrackedCallback]:
-    """Lock these callbacks until the commit; return those whose rows can be read."""
-    locked: list[TrackedCallback] = []
-    for part in parts(await lock(connection, ids)):
-        result = await connection.execute(_FIND_TRACKED, {"ids": part})
-        readable, _ = read_rows(result, mapping.to_tracked, key="id")
-        locked += readable
-    return {tracked.callback.id: tracked for tracked in locked}
-
-
-async def save_changes(
-    connection: Connection,
-    statement: Executable,
-    *,
-    before: Mapping[CallbackId, TrackedCallback],
-    after: Mapping[CallbackId, TrackedCallback],
-    now: datetime,
-) -> None:
-    """Write the callbacks `after` that differ from `before`, and record their events."""
-    changed = [tracked for id_, tracked in sorted(after.items()) if tracked is not before[id_]]
-    await execute_each(connection, statement, [mapping.from_tracked(one) for one in changed])
-    moved = [
-        one.callback
-        for one in changed
-        if one.callback.deadline_at != before[one.callback.id].callback.deadline_at
-    ]
-    await change_due_times(connection, moved, now)
-    await record(connection, [event for tracked in changed for event in tracked.happened])

@@ -15,17 +15,17 @@ from ringback.domain.liveness import (
     apply_received_heartbeat,
     apply_sent_heartbeat,
 )
-from ringback.store.activity_polls import (
+from ringback.store.bulk_params import Instant, any_of
+from ringback.store.database import Connection, SqlPart, reads, writes
+from ringback.store.queries import find_readable, lock, time_until
+from ringback.store.tables import callbacks
+from ringback.store.tracked import (
     LEARNED_COLUMNS,
     apply_all,
     lock_tracked,
     save_changes,
     update_columns,
 )
-from ringback.store.bulk_params import Instant, any_of
-from ringback.store.database import Connection, SqlPart, reads, writes
-from ringback.store.queries import find_readable, lock, time_until
-from ringback.store.tables import callbacks
 
 _now: ColumnElement[object] = bindparam("now", type_=Instant)
 

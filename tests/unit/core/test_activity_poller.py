@@ -212,6 +212,22 @@ async def test_callback_expires_only_after_an_outage_of_temporal(
     assert await states(store, [callback]) == [State.EXPIRED]
 
 
+async def test_poll_without_a_reply_is_repeated_long_before_its_lease_ends(
+    store: SqlStore, activities: FakeActivities, due_poller: "DuePoller", clock: ManualClock
+) -> None:
+    callback = await opened(store, activities)
+    activities.end(callback.ref, how="timed out")
+    activities.is_reachable = False
+    await due_poller.poll()
+    activities.is_reachable = True
+
+    clock.advance(LONGEST)
+    await due_poller.poller.poll()
+
+    assert LONGEST < LEASE / 2
+    assert await states(store, [callback]) == [State.EXPIRED]
+
+
 class ActivitiesOfAMissingNamespace(FakeActivities):
     """Temporal rejects the poll of one activity."""
 
