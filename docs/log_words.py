@@ -85,6 +85,8 @@ EVENTS: Final = {
     "queue connected": "A queue is consumed.",
     "request of Slack refused": "Check `RINGBACK_SLACK_SIGNING_SECRETS` and the clock.",
     "request refused": "A request got 503; the line has the reason.",
+    "requests canceled to stop": "The gateway stops, and requests took more than a second. Their"
+    " senders got 503 and send them again.",
     "result rejected": "A result takes too long to check, and was refused.",
     "results are not checked": "Results of an activity are accepted unchecked; the line has the"
     " type and the reason.",

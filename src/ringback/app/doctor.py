@@ -38,7 +38,7 @@ from ringback.worker.gateway_runtime import check_gateway
 
 _TIMEOUT: Final = timedelta(seconds=5)
 
-_LIMIT: Final = timedelta(seconds=30)
+LIMIT: Final = timedelta(seconds=30)
 """How long one check may take; most have shorter limits of their own."""
 
 _LARGEST_DIFFERENCE: Final = timedelta(seconds=5)
@@ -77,15 +77,18 @@ async def diagnose(settings: Settings) -> list[Finding]:
         "sources": partial(check_sources, settings),
         "queues": partial(check_queues, settings),
     }
-    return [await _run(name, check) for name, check in named.items()]
+    return [await run_check(name, check) for name, check in named.items()]
 
 
-async def _run(name: str, check: Callable[[], Awaitable[str]]) -> Finding:
+async def run_check(
+    name: str, check: Callable[[], Awaitable[str]], *, within: timedelta = LIMIT
+) -> Finding:
+    """Run one check, which has failed if it takes longer than `within`."""
     try:
-        async with asyncio.timeout(_LIMIT.total_seconds()):
+        async with asyncio.timeout(within.total_seconds()):
             return Finding(name, "ok", await check())
     except TimeoutError:
-        seconds = f"{_LIMIT.total_seconds():g} s"
+        seconds = f"{within.total_seconds():g} s"
         return Finding(name, "wrong", f"no reply within {seconds}; look at its network and load")
     except SkippedError as exc:
         return Finding(name, "skipped", str(exc))

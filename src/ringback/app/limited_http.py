@@ -45,6 +45,8 @@ class LimitedConfig(uvicorn.Config):
         self.limits = limits
         self.descriptors = DescriptorLimit(limits.reserved_descriptors)
         self.counted_connections = Connections(limits)
+        #: Set whenever a connection has been closed.
+        self.connection_was_lost = asyncio.Event()
 
 
 class LimitedHttpProtocol(HttpToolsProtocol):
@@ -82,6 +84,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._stop_write_timer()
         self._connections.remove(self)
         super().connection_lost(exc)
+        self.config.connection_was_lost.set()
 
     def data_received(self, data: bytes) -> None:
         """Parse the data; start a timer if a request has not arrived completely."""

@@ -4,15 +4,15 @@ import asyncio
 import ipaddress
 import random
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Final, cast
 
-import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ringback.app.connections import HttpLimits
 from ringback.app.limited_http import LimitedConfig, LimitedHttpProtocol
+from ringback.app.prompt_server import PromptServer
 from ringback.core.services import task_group
 from ringback.domain.errors import ConfigurationError
 from ringback.gateway.replies import stopping
@@ -155,14 +155,14 @@ async def served(
         limits=limits,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
-    server = _Server(config)
+    server = PromptServer(config)
     async with task_group() as group:
         group.create_task(server.serve(sockets=[listening]), name="http server")
         try:
             yield
         finally:
             on_stop()
-            server.should_exit = True
+            server.stop()
 
 
 class _ReplyWhenCanceled:
@@ -188,12 +188,3 @@ class _ReplyWhenCanceled:
             if has_started or scope["type"] != "http":
                 raise
             await stopping()(scope, receive, send)
-
-
-class _Server(uvicorn.Server):
-    """A server that does not handle signals: the program does."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Capture no signals."""
-        yield

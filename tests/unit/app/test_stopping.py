@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import httpx2
@@ -13,13 +14,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ringback.app.web import bound_socket, served
+from ringback.app.web import bound_socket, served, url_of
 from ringback.core.verdict_waiter import VerdictWaiter
 from ringback.domain.api_key import Role
 from ringback.domain.callback import Callback
 from ringback.ports.clock import Clock
 from ringback.ports.store import CallbackStore
 from tests import factories
+from tests.loops import ManualTimeLoop, idle, run_in_manual_time
 from tests.unit.gateway.house import House, key_of, opened_house
 
 
@@ -132,4 +134,69 @@ async def test_request_that_outlasts_the_stop_gets_503_and_no_traceback(
 
     assert (reply.status_code, reply.headers["retry-after"]) == (503, "2")
     assert reply.json()["detail"] == "the gateway is stopping; send the same again"
+    assert "requests canceled to stop: 1" in caplog.messages
     assert "Traceback" not in caplog.text
+
+
+def test_stop_waits_for_no_timer(caplog: pytest.LogCaptureFixture) -> None:
+    """A client that stays connected is disconnected at once."""
+
+    async def serve_once(_: ManualTimeLoop) -> tuple[bytes, bytes]:
+        listening = bound_socket("127.0.0.1", 0)
+        async with served(Response("here"), listening):
+            reader, writer = await asyncio.open_connection(*listening.getsockname())
+            writer.write(b"GET / HTTP/1.1\r\nhost: gateway.example\r\n\r\n")
+            reply = await reader.readuntil(b"here")
+        rest = await reader.read()
+        writer.close()
+        return reply, rest
+
+    reply, rest = run_in_manual_time(serve_once)
+
+    assert reply.startswith(b"HTTP/1.1 200 OK")
+    assert rest == b""
+    assert caplog.messages == []
+
+
+def test_stop_waits_for_a_request_whose_client_has_gone() -> None:
+    """What it does, such as a commit, is not cut off."""
+    ended: list[str] = []
+
+    async def serve_once(_: ManualTimeLoop) -> None:
+        has_begun, may_end = asyncio.Event(), asyncio.Event()
+
+        async def work(_: Request) -> Response:
+            has_begun.set()
+            await may_end.wait()
+            await idle()
+            ended.append("request")
+            return Response()
+
+        listening = bound_socket("127.0.0.1", 0)
+        async with served(Starlette(routes=[Route("/", work)]), listening, on_stop=may_end.set):
+            _reader, writer = await asyncio.open_connection(*listening.getsockname())
+            writer.write(b"GET / HTTP/1.1\r\nhost: gateway.example\r\n\r\n")
+            await has_begun.wait()
+            writer.transport.abort()
+            await idle()
+        ended.append("server")
+
+    run_in_manual_time(serve_once)
+
+    assert ended == ["request", "server"]
+
+
+def test_date_of_replies_is_updated_each_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def date_later(loop: ManualTimeLoop) -> str:
+        listening = bound_socket("127.0.0.1", 0)
+        async with (
+            served(Response("here"), listening),
+            httpx2.AsyncClient(base_url=url_of(listening)) as http,
+        ):
+            await http.get("/")
+            monkeypatch.setattr("time.time", lambda: 1.0)
+            loop.advance(timedelta(seconds=1))
+            await idle()
+            return str((await http.get("/")).headers["date"])
+
+    assert run_in_manual_time(date_later) == "Thu, 01 Jan 1970 00:00:01 GMT"

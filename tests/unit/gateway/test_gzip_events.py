@@ -17,7 +17,7 @@ from ringback.gateway import body_budget
 from ringback.gateway.body import LARGE
 from ringback.gateway.gzip_body import unpack_body
 from tests.fake_edges import LIMIT
-from tests.loops import idle
+from tests.loops import ManualTimeLoop, idle, run_in_manual_time
 from tests.unit.gateway.source_house import (
     SourceHouse,
     StoreThatHesitates,
@@ -104,26 +104,31 @@ async def test_bomb_is_not_unpacked_beyond_the_limit(tmp_path: Path) -> None:
     assert peak < 4 * MIB
 
 
-async def test_bytes_that_are_unpacked_count_until_they_are_committed(
+def test_bytes_that_are_unpacked_count_until_they_are_committed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(body_budget, "MOST_WAITING", WAITING)
-    async with opened_source_house(tmp_path, StoreThatHesitates, body_limit=2 * MIB) as house:
-        assert isinstance(house.store, StoreThatHesitates)
-        count = LARGE_BODIES + WAITING + REFUSED
-        packed = [gzip.compress(run_of(number=one).ljust(2 * MIB)) for one in range(count)]
-        sent = [asyncio.ensure_future(send(house, one)) for one in packed]
-        finished = asyncio.as_completed(sent)
-        refused = [await next(finished) for _ in range(REFUSED)]
-        small = asyncio.ensure_future(house.send(run_of(number=1000)))
-        await idle()
-        house.store.may_commit.set()
-        accepted = [await one for one in finished]
-        again = await send(house, packed[0])
+
+    async def send_all(_: ManualTimeLoop) -> tuple[list[httpx2.Response], list[httpx2.Response]]:
+        async with opened_source_house(tmp_path, StoreThatHesitates, body_limit=2 * MIB) as house:
+            assert isinstance(house.store, StoreThatHesitates)
+            count = LARGE_BODIES + WAITING + REFUSED
+            packed = [gzip.compress(run_of(number=one).ljust(2 * MIB)) for one in range(count)]
+            sent = [asyncio.ensure_future(send(house, one)) for one in packed]
+            finished = asyncio.as_completed(sent)
+            refused = [await next(finished) for _ in range(REFUSED)]
+            small = asyncio.ensure_future(house.send(run_of(number=1000)))
+            await idle()
+            house.store.may_commit.set()
+            accepted = [await one for one in finished]
+            again = await send(house, packed[0])
+            return refused, [*accepted, await small, again]
+
+    refused, accepted = run_in_manual_time(send_all)
 
     assert {one.status_code for one in refused} == {503}
     assert {one.headers["retry-after"] for one in refused} == {"2"}
-    assert all(one.is_success for one in (*accepted, await small, again))
+    assert all(one.is_success for one in accepted)
 
 
 SIZES: Final = [

@@ -16,9 +16,10 @@ from ringback.domain.web_url import parse_url
 from ringback.notify.addresses import PublicNetwork
 from ringback.notify.signature import from_secret
 from ringback.notify.webhook import TIMEOUT, Unsigned, Webhooks, opened_webhooks, retry_after
-from ringback.ports.webhooks import Message, NotReceived, Received, Undeliverable
+from ringback.ports.webhooks import Message, NotReceived, Received, Reception, Undeliverable
 from ringback.testing import ManualClock
 from tests.certificates import certificate, server_context
+from tests.loops import ManualTimeLoop, run_in_manual_time
 from tests.webhook_receiver import OK, Names, Receiver, listening
 
 SECRET = bytes(range(32))
@@ -35,14 +36,14 @@ async def receiver() -> AsyncIterator[Receiver]:
 @pytest.fixture
 async def webhooks() -> AsyncIterator[Webhooks]:
     """A sender that may also send to this machine."""
-    async with opened(TIMEOUT) as webhooks:
+    async with opened() as webhooks:
         yield webhooks
 
 
-def opened(patience: timedelta) -> AbstractAsyncContextManager[Webhooks]:
+def opened() -> AbstractAsyncContextManager[Webhooks]:
     clock = ManualClock(datetime.now(UTC))  # noqa: TID251 - the reference verifier has its own clock
     network = PublicNetwork(allows_private=True, look_up=NAMES.look_up)
-    return opened_webhooks([SECRET], clock=clock, network=network, patience=patience)
+    return opened_webhooks([SECRET], clock=clock, network=network)
 
 
 def message(receiver: Receiver, path: str = "/told?key=hush") -> Message:
@@ -127,13 +128,16 @@ async def test_reply_that_is_not_http_is_retried(
     assert isinstance(await webhooks.send(message(receiver)), NotReceived)
 
 
-async def test_silent_receiver_times_out(
-    receiver: Receiver,
-) -> None:
-    receiver.reply = None
+def test_silent_receiver_times_out() -> None:
+    async def send(loop: ManualTimeLoop) -> tuple[Reception, Receiver]:
+        async with listening() as receiver, opened() as webhooks:
+            receiver.reply = None
+            sending = asyncio.ensure_future(webhooks.send(message(receiver)))
+            await receiver.next()
+            loop.advance(TIMEOUT)
+            return await sending, receiver
 
-    async with opened(timedelta(seconds=0.1)) as webhooks:
-        reception = await webhooks.send(message(receiver))
+    reception, receiver = run_in_manual_time(send)
 
     assert reception == NotReceived("no reply in time")
     assert len(receiver.got) == 1
