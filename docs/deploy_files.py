@@ -82,7 +82,7 @@ def _rates(metric: str, *by: str) -> tuple[tuple[str, str], ...]:
 
 ROWS: Final[dict[str, tuple[Panel, ...]]] = {
     "Is anything wrong?": (
-        _stat("Store", "min(ringback_store_up{this})", below=1),
+        _stat("Store", "min(ringback_store_up{this} * ringback_store_writable{this})", below=1),
         _stat("Temporal", "min(ringback_temporal_up{this})", below=1),
         _stat(
             "Oldest undelivered answer",

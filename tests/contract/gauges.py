@@ -9,8 +9,9 @@ from ringback.domain.callback import State
 from ringback.domain.event import EventEnd, EventState
 from ringback.domain.ids import CallbackId
 from ringback.domain.webhook import Webhook
-from ringback.ports.gauges import MOST, Countable, Snapshot, Troubles, Waiting
-from ringback.ports.webhooks import WebhookRetry
+from ringback.ports.gauges import MOST, SHOWN_FOR, Countable, Snapshot, Troubles, Waiting
+from ringback.ports.notifications import Failure
+from ringback.ports.webhooks import WebhookEnd, WebhookRetry
 from ringback.testing import ManualClock
 from tests import factories
 from tests.contract import events
@@ -47,7 +48,7 @@ async def claim_webhook(store: Store) -> Webhook:
 class GaugesContract:
     async def test_nothing_waits_in_an_empty_store(self, store: Store, clock: ManualClock) -> None:
         assert await store.snapshot() == Snapshot(clock.now(), NOTHING, NOTHING, 0, None)
-        assert await store.troubles(most=3) == Troubles((), (), 0, {})
+        assert await store.troubles(most=3) == Troubles((), (), (), 0, {}, (), {})
         assert await store.oldest_undelivered() is None
 
     async def test_undelivered_outcomes_wait_since_the_oldest_was_accepted(
@@ -161,6 +162,52 @@ class GaugesContract:
 
         assert before.failing_webhooks == 0
         assert (await store.troubles(most=1)).failing_webhooks == 1
+
+    async def test_undelivered_callbacks_are_named_the_longest_waiting_first(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        waiting = []
+        for _ in range(3):
+            waiting.append((await accepted(store)).id)
+            clock.advance(MINUTE)
+        # Retries move the oldest behind the others.
+        (claimed,) = await store.claim("g1", limit=1, lease=LEASE)
+        assert claimed.id == waiting[0]
+
+        assert (await store.troubles(most=2)).undelivered == tuple(waiting[:2])
+
+    async def test_webhook_that_was_given_up_is_named_for_a_day(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        (callback,) = await store.open([factories.request(notify_url="https://a.example/hook")])
+        await store.accept([factories.answer(callback.id)])
+        webhook = await claim_webhook(store)
+        await store.postpone_webhooks([WebhookRetry(webhook.id, webhook.tries, MINUTE, "HTTP 500")])
+        retried = await store.troubles(most=1)
+        await store.end_webhooks([WebhookEnd(webhook.id, "HTTP 500")])
+
+        given_up = await store.troubles(most=1)
+        clock.advance(SHOWN_FOR)
+        later = await store.troubles(most=1)
+
+        assert (retried.given_up_webhooks, retried.failing_webhooks) == ((), 1)
+        assert (given_up.given_up_webhooks, given_up.failing_webhooks) == ((callback.id,), 0)
+        assert later.given_up_webhooks == ()
+
+    async def test_messages_that_were_given_up_are_named_while_the_callback_is_open(
+        self, store: Store
+    ) -> None:
+        (callback,) = await store.open([factories.request(notify=("chat",))])
+        (claimed,) = await store.claim_notifications(limit=1, lease=LEASE)
+        await store.fail_notification(Failure(claimed, "no such channel", wait=None))
+
+        given_up = (await store.troubles(most=1)).given_up_notifications
+        await store.expire([factories.expiry(callback)])
+        (claimed,) = await store.claim_notifications(limit=1, lease=LEASE)
+        await store.fail_notification(Failure(claimed, "no such channel", wait=None))
+
+        assert given_up == {"chat": (callback.id,)}
+        assert (await store.troubles(most=1)).given_up_notifications == {}
 
     async def test_a_scrape_counts_no_more_than_it_may(self, store: Store) -> None:
         assert MOST % 500 == 0

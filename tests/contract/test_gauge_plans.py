@@ -26,6 +26,9 @@ READ: Final[dict[str, Any]] = {
     "overdue since": gauges.OVERDUE_SINCE,
     "overdue": gauges.OVERDUE,
     "first parked": gauges.FIRST_PARKED,
+    "longest undelivered": gauges.LONGEST_UNDELIVERED,
+    "given up webhooks": gauges.GIVEN_UP_WEBHOOKS,
+    "given up notifications": gauges.GIVEN_UP_NOTIFICATIONS,
     "failing webhooks": gauges.FAILING_WEBHOOKS,
     "failing notifications": gauges.FAILING_NOTIFICATIONS,
     "oldest undelivered": gauges.OLDEST_UNDELIVERED,
@@ -75,7 +78,7 @@ async def test_postgresql_reads_few_callbacks_of_many(
     async with on_postgresql.writing() as connection:
         for table in ("callbacks", "outcomes"):
             await connection.execute(text(f"ANALYZE {table}"))
-    values = {"now": clock.now(), "most": 3, "after": "", "limit": 100}
+    values = {"now": clock.now(), "since": clock.now(), "most": 3, "after": "", "limit": 100}
 
     read = {name: await count_rows(on_postgresql, READ[name], values) for name in READ}
 

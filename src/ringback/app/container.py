@@ -22,6 +22,7 @@ from ringback.core.retention import Retention
 from ringback.core.store_listener import StoreListener
 from ringback.core.validation import AnswerValidator
 from ringback.core.votes import VoteService
+from ringback.core.write_check import WriteChecker
 from ringback.gateway.body import TO_OUTCOME
 from ringback.gateway.gateway import decision_url
 
@@ -138,10 +139,20 @@ class Parts:
         return GaugeReader(self._store, clock=self._clock)
 
     @cached_property
+    def write_checker(self) -> WriteChecker:
+        """Check whether the store accepts writes."""
+        return WriteChecker(self._store, clock=self._clock)
+
+    @cached_property
     def metrics(self) -> MetricsPage:
         """Render the metrics."""
         checker = self.connection_checker
-        return MetricsPage(self.edges.counters, self.gauges, lambda: checker.is_up)
+        return MetricsPage(
+            self.edges.counters,
+            self.gauges,
+            writes=self.write_checker,
+            is_temporal_up=lambda: checker.is_up,
+        )
 
     @cached_property
     def listener(self) -> StoreListener:

@@ -50,7 +50,7 @@ def build_app(parts: Parts) -> FastAPI:
         keyring=edges.keyring,
         clock=edges.clock,
         results=edges.results,
-        health=Health(store, lambda: _temporal_status(parts), clock=edges.clock),
+        health=Health(parts.write_checker, lambda: _temporal_status(parts)),
         unknown_keys=UnknownKeyLog(edges.clock),
         limits=Limits(link_rate=edges.link_rate, clock=edges.clock, hooks=edges.hooks),
         source_door=SourceDoor(

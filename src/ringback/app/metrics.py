@@ -1,10 +1,12 @@
 """The page of metrics: `/metrics` of the gateway, or a port of its own."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from ringback.app.web import bound_socket, served
 from ringback.core.gauges import GaugeReader
+from ringback.core.write_check import WriteChecker
 from ringback.gateway.metrics_endpoint import metrics_app
 from ringback.instrumentation.prometheus import PrometheusHooks
 from ringback.settings import Settings
@@ -17,17 +19,23 @@ class MetricsPage:
         self,
         counters: PrometheusHooks,
         gauges: GaugeReader,
+        *,
+        writes: WriteChecker,
         is_temporal_up: Callable[[], bool | None] = lambda: None,
     ) -> None:
-        """Show `counters` and `gauges`."""
+        """Show `counters`, `gauges`, and whether the store accepts `writes`."""
         self._counters = counters
         self._gauges = gauges
+        self._writes = writes
         self._is_temporal_up = is_temporal_up
 
     async def render(self) -> bytes:
         """Return the metrics as text; without those of the store if it cannot be read."""
-        reading = await self._gauges.read()
-        return self._counters.render(reading, is_temporal_up=self._is_temporal_up())
+        # A full disk must be noticed before the first sender gets 503: each scrape writes.
+        reading, can_write = await asyncio.gather(self._gauges.read(), self._writes.can_write())
+        return self._counters.render(
+            reading, can_write=can_write, is_temporal_up=self._is_temporal_up()
+        )
 
 
 @asynccontextmanager

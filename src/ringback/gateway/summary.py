@@ -41,15 +41,17 @@ async def summarize(gateway: Gateway) -> SummaryOut:
     temporal = await gateway.health.temporal()
     problems = list(_of_services(reading, temporal))
     if reading is None:
-        return _to_out(gateway, reading, temporal, problems=problems)
-    if not await gateway.health.can_write():
+        return _to_out(gateway, reading, temporal, store="unavailable", problems=problems)
+    is_writable = await gateway.health.can_write()
+    if not is_writable:
         problems.insert(0, _CANNOT_WRITE)
     troubles = await gateway.store.troubles(most=_EXAMPLES)
     problems += _of_callbacks(reading, troubles)
     problems += _of_queues(gateway)
     problems += _of_sources(gateway, await _activity(gateway))
     problems += _of_messages(troubles)
-    return _to_out(gateway, reading, temporal, problems=problems)
+    store = "ok" if is_writable else "not writable"
+    return _to_out(gateway, reading, temporal, store=store, problems=problems)
 
 
 def _to_out(
@@ -57,6 +59,7 @@ def _to_out(
     reading: Reading | None,
     temporal: TemporalStatus,
     *,
+    store: str,
     problems: Sequence[TroubleOut],
 ) -> SummaryOut:
     now = since = late = None
@@ -67,9 +70,9 @@ def _to_out(
     return SummaryOut(
         is_well=not problems,
         problems=list(problems),
-        store="unavailable" if reading is None else "ok",
+        store=store,
         temporal=temporal.value,
-        callbacks={state.value: count for state, count in states.items()} or None,
+        callbacks={one.value: states[one] for one in State if one in states} or None,
         oldest_undelivered_seconds=_seconds(since, now),
         oldest_overdue_seconds=_seconds(late, now),
         events_waiting=None if reading is None else reading.snapshot.events.count,
@@ -113,11 +116,12 @@ def _of_services(reading: Reading | None, temporal: TemporalStatus) -> Iterator[
 def _of_callbacks(reading: Reading, troubles: Troubles) -> Iterator[TroubleOut]:
     now = reading.snapshot.at
     since, late = reading.undelivered_since, reading.snapshot.overdue_since
-    if since is not None and now - since >= PATIENCE:
+    if since is not None and now - since >= PATIENCE and troubles.undelivered:
         yield TroubleOut(
             what="undelivered",
             message=f"an accepted answer has waited {_age(since, now)} for its delivery",
-            advice="read the last errors: ringback list --state accepted --older-than 1m",
+            advice=f"read the last error: ringback show {troubles.undelivered[0]}; all of them:"
+            " ringback list --state accepted",
             page=f"{_ALERTS}undeliveredtooold",
         )
     if troubles.parked:
@@ -179,7 +183,7 @@ def _of_sources(
                 message=f"{dead} of the newest events of {name} could not be used",
                 advice=f"read why: ringback events --source {name} --state dead; correct the rule"
                 " and replay them",
-                page=f"{_ALERTS}eventsstuck",
+                page=f"{_ALERTS}queuedeadletters",
             )
 
 
@@ -196,6 +200,25 @@ def _of_messages(troubles: Troubles) -> Iterator[TroubleOut]:
             what="notifications",
             message=f"{count} messages through {channel} fail and are retried",
             advice=f"send a test message: ringback notify test {channel}",
+            page=f"{_ALERTS}notificationsfail",
+        )
+
+    if gone := troubles.given_up_webhooks:
+        yield TroubleOut(
+            what="webhooks",
+            message=f"{_count(gone, 'webhook was', 'webhooks were')} given up in the last 24 hours:"
+            f" {_some(gone)}",
+            advice=f"read which: ringback show {gone[0]}; they are not sent again, so the receiver"
+            " has to read the state",
+            page=f"{_ALERTS}webhooksfail",
+        )
+    for channel, unsent in troubles.given_up_notifications.items():
+        yield TroubleOut(
+            what="notifications",
+            message=f"messages through {channel} were given up, and"
+            f" {_count(unsent, 'question is', 'questions are')} still open: {_some(unsent)}",
+            advice=f"tell the people: ringback show {unsent[0]}; correct the channel:"
+            f" ringback notify test {channel}",
             page=f"{_ALERTS}notificationsfail",
         )
 

@@ -80,6 +80,12 @@ STORE_UP: Final = Metric(
     "1 if the store could be read, else 0; then the gauges of the store are absent.",
 )
 
+STORE_WRITABLE: Final = Metric(
+    "ringback_store_writable",
+    Kind.GAUGE,
+    "1 if a small write was committed for this scrape, else 0: then answers get 503.",
+)
+
 #: The gauges of this process.
 TEMPORAL_UP: Final = Metric(
     "ringback_temporal_up",
@@ -226,7 +232,7 @@ PURGED: Final = Metric(
 
 METRICS: Final = (
     *(CALLBACKS, OLDEST_UNDELIVERED, OLDEST_OVERDUE, EVENTS_WAITING, OLDEST_EVENT),
-    *(STORE_UP, TEMPORAL_UP, BUILD_INFO, QUEUE_CONNECTED, BODY_BYTES),
+    *(STORE_UP, STORE_WRITABLE, TEMPORAL_UP, BUILD_INFO, QUEUE_CONNECTED, BODY_BYTES),
     *(OPENED, ANSWERS, REFUSED, ACCEPT_TO_APPLIED, DELIVERIES, POSTPONED, POLLS),
     *(HEARTBEATS_RECEIVED, HEARTBEATS_SENT, WEBHOOKS, NOTIFICATIONS, SOURCE_REQUESTS),
     *(QUEUE_MESSAGES, COMMIT_SIZE, COMMIT_SECONDS, LIMITED, PURGED),
@@ -235,6 +241,6 @@ METRICS: Final = (
 
 READ: Final = frozenset({
     *(CALLBACKS, OLDEST_UNDELIVERED, OLDEST_OVERDUE, EVENTS_WAITING, OLDEST_EVENT),
-    *(STORE_UP, TEMPORAL_UP),
+    *(STORE_UP, STORE_WRITABLE, TEMPORAL_UP),
 })
 """Those that are read at each scrape."""

@@ -89,14 +89,20 @@ class PrometheusHooks(Hooks):
         histogram = self._histograms[metric.name]
         (histogram.labels(*labels) if labels else histogram).observe(value)
 
-    def render(self, reading: Reading | None, *, is_temporal_up: bool | None) -> bytes:
+    def render(
+        self, reading: Reading | None, *, can_write: bool, is_temporal_up: bool | None
+    ) -> bytes:
         """Return all metrics as text.
 
         Args:
             reading: The gauges of the store; `None` if it cannot be read.
+            can_write: Whether the store accepts writes.
             is_temporal_up: Whether Temporal can be used; `None` if this process does not check.
         """
-        self._read.families = list(_to_families(reading, is_temporal_up=is_temporal_up))
+        self._read.families = [
+            _family(metrics.STORE_WRITABLE, can_write),
+            *_to_families(reading, is_temporal_up=is_temporal_up),
+        ]
         return generate_latest(_WithoutCreated(self._registry))
 
     def callback_opened(self, callback_id: CallbackId, *, is_new: bool) -> None:  # noqa: ARG002 - no metric has an id

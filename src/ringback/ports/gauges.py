@@ -1,7 +1,7 @@
 """What waits in the store: read at each scrape of the metrics, and for `ringback status`."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final, Protocol
 
@@ -9,6 +9,10 @@ from ringback.domain.ids import CallbackId
 
 MOST: Final = 2_000
 """Maximum rows of one kind that a scrape reads: some milliseconds."""
+
+
+SHOWN_FOR: Final = timedelta(days=1)
+"""How long a webhook that was given up is something to look at: nothing is left to wait for."""
 
 
 class Countable(Enum):
@@ -68,14 +72,21 @@ class Troubles:
     Attributes:
         overdue: The first overdue callbacks, the longest overdue first.
         parked: The first parked callbacks.
+        undelivered: The callbacks whose answers have waited longest, among those due first.
         failing_webhooks: How many of the webhooks that are due next have failed and are retried.
         failing_notifications: The same of messages to people, by channel.
+        given_up_webhooks: The callbacks of webhooks that were given up within a day, the latest
+            first.
+        given_up_notifications: The open callbacks with messages that were given up, by channel.
     """
 
     overdue: tuple[CallbackId, ...]
     parked: tuple[CallbackId, ...]
+    undelivered: tuple[CallbackId, ...]
     failing_webhooks: int
     failing_notifications: dict[str, int]
+    given_up_webhooks: tuple[CallbackId, ...]
+    given_up_notifications: dict[str, tuple[CallbackId, ...]]
 
 
 class GaugeStore(Protocol):

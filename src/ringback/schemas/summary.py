@@ -24,7 +24,7 @@ class SummaryOut(BaseModel):
 
     is_well: bool = Field(description="Whether `problems` is empty.")
     problems: list[TroubleOut] = Field(description="The most urgent first.")
-    store: str = Field(description="ok or unavailable.", examples=["ok"])
+    store: str = Field(description="ok, not writable or unavailable.", examples=["ok"])
     temporal: str = Field(description="ok, unreachable or misconfigured.", examples=["ok"])
     callbacks: dict[str, int] | None = Field(
         description="How many there are in each state; null if they are not counted yet.",

@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from ringback.domain.callback import State
 from ringback.domain.ids import CallbackId
-from ringback.ports.gauges import MOST, Countable, Snapshot, Troubles, Waiting
+from ringback.ports.gauges import MOST, SHOWN_FOR, Countable, Snapshot, Troubles, Waiting
 from ringback.store.bulk_params import Instant
 from ringback.store.database import Connection, SqlPart, reads
 from ringback.store.event_tables import events
@@ -45,7 +45,7 @@ def _first(statement: Select[Any], name: str | None = None) -> Subquery:
 
 
 _undelivered = _first(
-    select(outcomes.c.accepted_at)
+    select(outcomes.c.callback_id, outcomes.c.accepted_at)
     .where(_is(State.ACCEPTED))
     .order_by(outcomes.c.due_at, outcomes.c.callback_id)
 )
@@ -54,6 +54,12 @@ _undelivered = _first(
 UNDELIVERED: Final = select(
     func.count().label("undelivered"), func.min(_undelivered.c.accepted_at).label("accepted_at")
 ).select_from(_undelivered)
+
+LONGEST_UNDELIVERED: Final = (
+    select(_undelivered.c.callback_id)
+    .order_by(_undelivered.c.accepted_at, _undelivered.c.callback_id)
+    .limit(bindparam("most", type_=Integer))
+)
 
 _events = _first(
     select(events.c.received_at).where(events.c.due_at.is_not(None)).order_by(events.c.due_at)
@@ -144,6 +150,33 @@ FAILING_NOTIFICATIONS: Final = (
     .group_by(_due_notifications.c.channel)
 )
 
+GIVEN_UP_WEBHOOKS: Final = (
+    select(webhooks.c.callback_id)
+    .where(
+        webhooks.c.ended_at.is_not(None),
+        webhooks.c.last_error.is_not(None),
+        webhooks.c.ended_at > bindparam("since", type_=Instant),
+    )
+    .order_by(webhooks.c.ended_at.desc())
+    .limit(bindparam("most", type_=Integer))
+)
+
+_given_up = _first(
+    select(notifications.c.channel, notifications.c.callback_id)
+    .where(notifications.c.due_at.is_(None), notifications.c.failing_since.is_not(None))
+    .order_by(notifications.c.failing_since.desc())
+)
+
+#: Once the callback is closed, nobody needs the message any more.
+GIVEN_UP_NOTIFICATIONS: Final = (
+    select(_given_up.c.channel, _given_up.c.callback_id)
+    .distinct()
+    .select_from(_given_up.join(callbacks, callbacks.c.id == _given_up.c.callback_id))
+    .where(callbacks.c.closed_at.is_(None))
+    .order_by(_given_up.c.channel, _given_up.c.callback_id)
+    .limit(bindparam("most", type_=Integer))
+)
+
 _KEYS: Final[dict[Countable, tuple[Column[Any], ColumnElement[bool]]]] = {
     Countable.NOT_CLOSED: (callbacks.c.id, callbacks.c.closed_at.is_(None)),
     Countable.EXPIRED: (callbacks.c.id, callbacks.c.expired_because.is_not(None)),
@@ -168,6 +201,12 @@ def _count_page(key: Column[Any], condition: ColumnElement[bool]) -> Select[int,
 COUNT_PAGE: Final = {what: _count_page(*found) for what, found in _KEYS.items()}
 
 
+async def _ids(
+    connection: Connection, statement: Select[Any], values: dict[str, Any]
+) -> tuple[CallbackId, ...]:
+    return tuple(CallbackId(one) for (one,) in await connection.execute(statement, values))
+
+
 class SqlGauges(SqlPart):
     """`GaugeStore` on a SQL database."""
 
@@ -187,14 +226,19 @@ class SqlGauges(SqlPart):
     @reads
     async def troubles(self, connection: Connection, *, most: int) -> Troubles:
         now = await self._database.now(connection)
-        overdue = await connection.execute(OVERDUE, {"now": now, "most": most})
-        parked = await connection.execute(FIRST_PARKED, {"most": most})
+        values = {"now": now, "since": now - SHOWN_FOR, "most": most}
         failing = await connection.execute(FAILING_NOTIFICATIONS)
+        unsent: dict[str, tuple[CallbackId, ...]] = {}
+        for channel, callback_id in await connection.execute(GIVEN_UP_NOTIFICATIONS, values):
+            unsent[channel] = (*unsent.get(channel, ()), CallbackId(callback_id))
         return Troubles(
-            overdue=tuple(CallbackId(row.id) for row in overdue),
-            parked=tuple(CallbackId(row.callback_id) for row in parked),
+            overdue=await _ids(connection, OVERDUE, values),
+            parked=await _ids(connection, FIRST_PARKED, values),
+            undelivered=await _ids(connection, LONGEST_UNDELIVERED, values),
             failing_webhooks=await connection.scalar(FAILING_WEBHOOKS),
             failing_notifications=dict(map(tuple, failing)),
+            given_up_webhooks=await _ids(connection, GIVEN_UP_WEBHOOKS, values),
+            given_up_notifications=unsent,
         )
 
     @reads

@@ -16,6 +16,7 @@ from ringback.core.services import run_services
 from ringback.core.verdict_waiter import VerdictWaiter
 from ringback.domain.api_key import KeyId, Role, digest_secret, to_text
 from ringback.domain.callback import ActivityExecution, Callback
+from ringback.domain.errors import StoreUnavailableError
 from ringback.domain.ids import CallbackId
 from ringback.domain.link import Keyring
 from ringback.ports.api_keys import NewKey
@@ -138,6 +139,14 @@ async def opened_house(
             httpx2.AsyncClient(transport=transport, base_url=BASE) as http,
         ):
             yield House(app, http, database, activities, clock, parts.edges)
+
+
+class FullStore(SqlStore):
+    """A store on a full disk: reads work."""
+
+    async def check_write(self) -> None:
+        msg = "the disk is full"
+        raise StoreUnavailableError(msg)
 
 
 async def add_keys(store: SqlStore) -> None:

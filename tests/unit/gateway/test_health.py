@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ringback.core.write_check import WriteChecker
 from ringback.domain.errors import StoreUnavailableError
 from ringback.gateway.health import Health, TemporalStatus
 from ringback.testing import ManualClock
@@ -48,7 +49,7 @@ def client(store: Store, clock: ManualClock, limit: timedelta = SECOND) -> httpx
     async def temporal() -> TemporalStatus:
         return TemporalStatus.OK
 
-    health = Health(store, temporal, clock=clock, limit=limit)
+    health = Health(WriteChecker(store, clock=clock, limit=limit), temporal)
 
     async def readyz(_: Request) -> Response:
         return await health.check()

@@ -8,7 +8,7 @@ import pytest
 
 from ringback.domain.link import Link
 from ringback.gateway.metrics_endpoint import metrics_app
-from tests.unit.gateway.house import House, opened_house
+from tests.unit.gateway.house import FullStore, House, opened_house
 
 
 async def read(house: House, path: str = "/metrics") -> dict[str, float]:
@@ -87,8 +87,17 @@ async def test_scrape_without_a_store_shows_that_it_is_away() -> None:
 
         found = await read(house)
 
-    assert found["ringback_store_up"] == 0
+    assert (found["ringback_store_up"], found["ringback_store_writable"]) == (0, 0)
     assert "ringback_events_waiting" not in found
+
+
+async def test_store_that_accepts_no_writes_shows_before_a_sender_comes() -> None:
+    async with opened_house() as house, opened_house(FullStore) as full:
+        writable, found = await read(house), await read(full)
+
+    shown = ("ringback_store_up", "ringback_store_writable")
+    assert [writable[one] for one in shown] == [1, 1]
+    assert [found[one] for one in shown] == [1, 0]
 
 
 async def test_heartbeats_by_link_are_counted_when_stored_and_when_sent() -> None:

@@ -40,7 +40,7 @@ def hooks() -> PrometheusHooks:
 def samples(
     hooks: PrometheusHooks, reading: Reading | None = None
 ) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-    text = hooks.render(reading, is_temporal_up=True).decode()
+    text = hooks.render(reading, can_write=True, is_temporal_up=True).decode()
     return {
         (one.name, frozenset(one.labels.items())): one.value
         for family in text_string_to_metric_families(text)
@@ -62,7 +62,7 @@ def report_everything(hooks: Hooks) -> Iterator[str]:
 
 def test_every_metric_of_the_table_is_served_and_no_other(hooks: PrometheusHooks) -> None:
     assert list(report_everything(hooks))
-    text = hooks.render(READING, is_temporal_up=False).decode()
+    text = hooks.render(READING, can_write=True, is_temporal_up=False).decode()
 
     types = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
     own = {name: kind for name, kind in types.items() if not name.startswith(FOREIGN)}
@@ -83,7 +83,7 @@ def test_labels_are_those_of_the_table(hooks: PrometheusHooks) -> None:
 def test_no_metric_has_an_id(hooks: PrometheusHooks) -> None:
     assert list(report_everything(hooks))
 
-    assert b"cb_" not in hooks.render(READING, is_temporal_up=True)
+    assert b"cb_" not in hooks.render(READING, can_write=True, is_temporal_up=True)
 
 
 def test_answers_are_counted_by_result_and_reason(hooks: PrometheusHooks) -> None:
@@ -127,7 +127,8 @@ def test_gauges_of_a_store_that_is_away_are_absent(hooks: PrometheusHooks) -> No
     found = samples(hooks, None)
 
     names = {name for name, _ in found}
-    of_the_store = {one.name for one in READ} - {"ringback_store_up", "ringback_temporal_up"}
+    others = {"ringback_store_up", "ringback_store_writable", "ringback_temporal_up"}
+    of_the_store = {one.name for one in READ} - others
     assert found["ringback_store_up", frozenset()] == 0
     assert not names & of_the_store
 
@@ -140,7 +141,7 @@ def test_callbacks_are_absent_until_they_are_counted(hooks: PrometheusHooks) -> 
 
 
 def test_process_that_checks_no_temporal_says_nothing_of_it(hooks: PrometheusHooks) -> None:
-    assert b"ringback_temporal_up" not in hooks.render(None, is_temporal_up=None)
+    assert b"ringback_temporal_up" not in hooks.render(None, can_write=True, is_temporal_up=None)
 
 
 def test_two_gateways_of_one_process_count_apart() -> None:

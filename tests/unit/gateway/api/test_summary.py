@@ -9,10 +9,11 @@ from ringback.domain.callback import State
 from ringback.domain.event import EventState
 from ringback.gateway import summary
 from ringback.ports.events import NewEvent, SourceDelivery
-from ringback.ports.webhooks import WebhookRetry
+from ringback.ports.notifications import Failure
+from ringback.ports.webhooks import WebhookEnd, WebhookRetry
 from tests import factories
 from tests.contract.stores import in_state
-from tests.unit.gateway.house import House, opened_house
+from tests.unit.gateway.house import FullStore, House, opened_house
 from tests.unit.gateway.sources import sources_of
 
 ROOT: Final = Path(__file__).parents[4]
@@ -43,6 +44,7 @@ async def test_summary_without_problems_shows_counts() -> None:
     assert found["is_well"]
     assert (found["store"], found["temporal"]) == ("ok", "ok")
     assert found["callbacks"]["open"] == 1
+    assert next(iter(found["callbacks"])) == "open"
     assert found["oldest_undelivered_seconds"] is None
 
 
@@ -68,6 +70,18 @@ async def test_temporal_and_what_waits_for_it_are_both_problems() -> None:
 
     assert list(found) == ["temporal", "undelivered"]
     assert found["undelivered"] == "an accepted answer has waited 1 h for its delivery"
+
+
+async def test_advice_on_an_undelivered_answer_names_the_callback_that_has_its_error() -> None:
+    async with opened_house() as house:
+        callback = await house.asked()
+        house.activities.is_reachable = False
+        await house.store.accept([factories.answer(callback.id)])
+        house.clock.advance(MINUTE)
+
+        _, problem = (await read(house))["problems"]
+
+    assert f"ringback show {callback.id}" in problem["advice"]
 
 
 async def test_overdue_callbacks_are_a_problem_after_a_minute() -> None:
@@ -97,6 +111,31 @@ async def test_failing_webhooks_are_counted() -> None:
     assert list(found) == ["webhooks"]
 
 
+async def test_webhook_that_was_given_up_names_its_callback() -> None:
+    async with opened_house() as house:
+        callback = await house.asked(notify_url="https://a.example/hook")
+        await house.store.accept([factories.answer(callback.id)])
+        await house.store.settle([factories.settlement(await house.found(callback.id))])
+        (webhook,) = await house.store.claim_webhooks(limit=1, lease=MINUTE)
+        await house.store.end_webhooks([WebhookEnd(webhook.id, "HTTP 500")])
+
+        found = await problems(house)
+
+    assert found == {"webhooks": f"1 webhook was given up in the last 24 hours: {callback.id}"}
+
+
+async def test_message_to_a_person_that_was_given_up_names_its_open_callback() -> None:
+    async with opened_house() as house:
+        callback = await house.asked(notify=("chat",))
+        (claimed,) = await house.store.claim_notifications(limit=1, lease=MINUTE)
+        await house.store.fail_notification(Failure(claimed, "no such channel", wait=None))
+
+        found = await problems(house)
+
+    said = f"messages through chat were given up, and 1 question is still open: {callback.id}"
+    assert found == {"notifications": said}
+
+
 async def test_queue_that_is_not_connected_is_a_problem() -> None:
     async with opened_house() as house:
         house.edges.hooks.queue_changed("payments", is_connected=True)
@@ -121,6 +160,17 @@ async def test_store_that_cannot_be_read_is_the_first_problem() -> None:
     assert (found["store"], found["callbacks"]) == ("unavailable", None)
 
 
+async def test_store_that_cannot_be_written_is_the_first_problem() -> None:
+    async with opened_house(FullStore) as house:
+        await in_state(house.store, State.PARKED)
+
+        found = await read(house)
+
+    assert [one["what"] for one in found["problems"]] == ["store", "parked"]
+    assert found["store"] == "not writable"
+    assert found["problems"][0]["page"] == "docs/howto/alerts.md#ringbackstorecannotwrite"
+
+
 async def test_refusals_and_dead_events_of_a_source_are_problems(tmp_path: Path) -> None:
     async with opened_house(sources=sources_of(tmp_path)) as house:
         for _ in range(10):
@@ -129,10 +179,11 @@ async def test_refusals_and_dead_events_of_a_source_are_problems(tmp_path: Path)
         delivery = SourceDelivery("default", "ci", "digest", "k", {}, b"{}", (dead,))
         await house.store.store_deliveries([delivery])
 
-        found = await problems(house)
+        found = (await read(house))["problems"]
 
-    assert list(found) == ["source", "events"]
-    assert "refused 10 requests" in found["source"]
+    assert [one["what"] for one in found] == ["source", "events"]
+    assert "refused 10 requests" in found[0]["message"]
+    assert found[1]["page"] == "docs/howto/alerts.md#ringbackqueuedeadletters"
 
 
 def test_every_page_that_a_problem_names_exists() -> None:

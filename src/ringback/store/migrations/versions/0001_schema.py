@@ -228,6 +228,12 @@ def _create_webhooks() -> None:
         *texts("last_error", nullable=True),
     )
     create_index("ix_webhooks_due", "webhooks", "due_at", where="ended_at IS NULL")
+    create_index(
+        "ix_webhooks_given_up",
+        "webhooks",
+        "ended_at",
+        where="ended_at IS NOT NULL AND last_error IS NOT NULL",
+    )
     create_index("ix_webhooks_callback", "webhooks", "callback_id")
 
 
@@ -244,6 +250,12 @@ def _create_notifications() -> None:
         sa.Column("ref", sa.JSON),
     )
     create_index("ix_notifications_due", "notifications", "due_at", where="due_at IS NOT NULL")
+    create_index(
+        "ix_notifications_given_up",
+        "notifications",
+        "failing_since",
+        where="due_at IS NULL AND failing_since IS NOT NULL",
+    )
     create_index("ix_notifications_callback", "notifications", "callback_id")
 
 
