@@ -21,7 +21,7 @@ from benchmarks.page import RESULTS, page_of
 from benchmarks.page import page as speed_page
 from benchmarks.parts import rows
 from benchmarks.results import load
-from docs import deploy_files, licences, log_words, providers, words
+from docs import activity_inputs, deploy_files, licences, log_words, providers, words
 from docs.log_events import LEVELS, find_events
 from ringback.app.container import Parts
 from ringback.app.exits import EXITS, exit_code
@@ -66,6 +66,7 @@ _NOTE: Final = "<!-- Written by docs/generate.py: change that, and run make docs
 def pages() -> dict[Path, str]:
     """Return the text of each generated page, by its file."""
     return {
+        REFERENCE / "activities.md": _head("Activities by name", activity_inputs.text()),
         REFERENCE / "cli.md": _cli(),
         REFERENCE / "errors.md": _errors(),
         REFERENCE / "http.md": _http(),
@@ -75,6 +76,10 @@ def pages() -> dict[Path, str]:
         REFERENCE / "providers.md": _head("Providers", providers.text()),
         REFERENCE / "settings.md": _settings(),
         REFERENCE / "states.md": _states(),
+        **{
+            REFERENCE / "activities" / f"{name}.json": schema
+            for name, schema in activity_inputs.schemas().items()
+        },
         ROWS: _rows(),
         SPEED: _speed(),
         **deploy_files.files(),

@@ -69,6 +69,8 @@ EVENTS: Final = {
     "message cannot be used": "A message of a queue was set aside. `ringback events` shows it.",
     "messages wait": "The messages of a queue wait for the store or for Temporal.",
     "no heartbeats any more": "In a worker: the task that sends heartbeats has failed. Report it.",
+    "no webhook secret for ringback.wait": "In `ringback worker`: attempts of `ringback.wait` fail"
+    " and are retried. Set `RINGBACK_WEBHOOK_SECRETS` to that of the gateways.",
     "no webhook secret is set": "Webhooks wait. Set `RINGBACK_WEBHOOK_SECRETS`.",
     "not ready": "`/readyz` returns 503: the store accepts no writes. Check the database.",
     "notification failed": "A message to a person was given up. Check the channel.",

@@ -144,6 +144,27 @@ def opened_sender(settings: Settings, clock: Clock) -> AbstractAsyncContextManag
     return opened_webhooks(known, clock=clock, network=network)
 
 
+def opened_link_sender(settings: Settings, clock: Clock) -> AbstractAsyncContextManager[Sender]:
+    """Return a context manager for what sends the links of `ringback.wait` from a worker.
+
+    It signs with the secrets of the gateway, and creates none: receivers would not know it.
+
+    Raises:
+        ConfigurationError: A secret is invalid or cannot be read, or every user can read its file.
+    """
+    is_given = settings.webhook_secrets is not None or settings.postgresql_url is not None
+    has_file = settings.database_path.with_suffix(".webhooks").exists()
+    known = load_webhook_secrets(settings) if is_given or has_file else ()
+    if not known:
+        logger.warning(
+            "no webhook secret for ringback.wait: it sends no links; set RINGBACK_WEBHOOK_SECRETS"
+            " to that of the gateways"
+        )
+        return nullcontext(Unsigned())
+    network = PublicNetwork(allows_private=settings.allow_private_webhooks)
+    return opened_webhooks(known, clock=clock, network=network)
+
+
 def _new_secret() -> str:
     return from_secret(secrets.token_bytes(WEBHOOK_SECRET_BYTES))
 

@@ -13,6 +13,7 @@ from pydantic import HttpUrl
 from rich.console import Console
 
 from ringback.app.bootstrap import working
+from ringback.app.named_worker import serving_named_activities
 from ringback.app.plugin import RingbackPlugin
 from ringback.app.program import run, stop_requested
 from ringback.app.system import SystemClock, find_os_user
@@ -20,7 +21,7 @@ from ringback.app.web import bound_socket, free_ports, local_url, served, url_of
 from ringback.cli.params import AsJson, Host, Port
 from ringback.cli.serving import enter_gateway, print_exports, say_ready
 from ringback.client.gateway_client import GatewayClient
-from ringback.client.target import Target, local_key_path
+from ringback.client.target import Target, find_target, local_key_path
 from ringback.demo.service import create_service
 from ringback.demo.stack import Observers, Ports, Stack, running_stack
 from ringback.demo.tour import GatewaySteps, Tour
@@ -31,6 +32,7 @@ from ringback.domain.errors import ConfigurationError
 from ringback.schemas.sign_in import SignInUrlOut
 from ringback.settings import DEFAULT_PORT, Settings, load_settings
 from ringback.temporal.connect import connect
+from ringback.worker.named_activities import TASK_QUEUE as NAMED_TASK_QUEUE
 
 DEFAULT_SERVICE_PORT: Final = 8001
 _TEMPORAL_PORT: Final = 7233
@@ -124,7 +126,9 @@ def _make_folder(folder: Path) -> None:
 
 async def _dev(ports: Ports, settings: Settings, *, as_json: bool) -> None:
     observers = Observers(on_server_line=_print_json if as_json else _print_line)
-    async with running_stack(ports, settings, observers) as stack:
+    async with running_stack(
+        ports, settings, observers, named_task_queue=NAMED_TASK_QUEUE
+    ) as stack:
         print_exports(stack.settings, stack.client)
         found = {
             "gateway": stack.gateway,
@@ -170,20 +174,35 @@ def worker(
     serve: Annotated[bool, typer.Option(help="Run the gateway in the same process.")] = False,
     host: Host = "127.0.0.1",
     port: Port = DEFAULT_PORT,
+    task_queue: Annotated[
+        str, typer.Option(help="The task queue of the activities.")
+    ] = NAMED_TASK_QUEUE,
+    demo: Annotated[
+        bool, typer.Option("--demo/--no-demo", help="Also run the demo's worker.")
+    ] = True,
     service_url: ServiceUrl = f"http://127.0.0.1:{DEFAULT_SERVICE_PORT}",
     as_json: AsJson = False,
 ) -> None:
-    """Run the demo's worker, alone or with the gateway."""
+    """Run activities that workflows in any language call by name.
+
+    They are ringback.ask, ringback.wait and ringback.event. The demo's worker runs too.
+    """
     settings = load_settings()
     with ExitStack() as stack:
         listening = stack.enter_context(bound_socket(host, port)) if serve else None
         if listening is not None:
             settings = settings.served_at(url_of(listening))
-        run(_work(settings, listening, service_url, as_json=as_json))
+        demo_url = service_url if demo else None
+        run(_work(settings, listening, task_queue, demo_url, as_json=as_json))
 
 
 async def _work(
-    settings: Settings, listening: socket.socket | None, service_url: str, *, as_json: bool
+    settings: Settings,
+    listening: socket.socket | None,
+    task_queue: str,
+    demo_url: str | None,
+    *,
+    as_json: bool,
 ) -> None:
     async with AsyncExitStack() as stack:
         url = None
@@ -192,9 +211,15 @@ async def _work(
             await enter_gateway(stack, settings, listening)
             say_ready(url, as_json=as_json)
         client = await connect(RingbackPlugin(url=url))
-        async with working(demo_worker(client, service_url)):
-            say_ready("worker", as_json=as_json)
-            await stop_requested()
+        async with GatewayClient(find_target(Role.WORKER, url=url)) as gateway:
+            # A gateway that replies has created the webhook secret, which the worker needs.
+            await gateway.whoami()
+        named = serving_named_activities(client, settings, task_queue=task_queue)
+        await stack.enter_async_context(named)
+        if demo_url is not None:
+            await stack.enter_async_context(working(demo_worker(client, demo_url)))
+        say_ready("worker", as_json=as_json)
+        await stop_requested()
 
 
 def http_service(

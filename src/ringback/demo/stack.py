@@ -14,6 +14,7 @@ from temporalio.client import Client
 
 from ringback.app.bootstrap import serving_gateway, working
 from ringback.app.dev_server import dev_server_command, running_dev_server
+from ringback.app.named_worker import serving_named_activities
 from ringback.app.plugin import RingbackPlugin
 from ringback.app.web import bound_socket, free_ports, local_url, served, url_of
 from ringback.client.target import local_key_path
@@ -100,12 +101,14 @@ async def running_stack(
     observers: Observers,
     *,
     task_queue: str = TASK_QUEUE,
+    named_task_queue: str | None = None,
     with_queues: bool = True,
 ) -> AsyncIterator[Stack]:
     """Run everything for the block, which begins once all of it answers.
 
     The Temporal server is the one that TEMPORAL_ADDRESS names; without it, one is started, which
-    ends with this process, even if that is killed.
+    ends with this process, even if that is killed. With `named_task_queue`, a worker polls it for
+    the activities that workflows in any language call by name.
 
     Raises:
         ConfigurationError: A port is taken, or the Temporal server is missing.
@@ -136,6 +139,9 @@ async def running_stack(
             client, url_of(at_service), task_queue=task_queue, on_step=observers.on_step
         )
         await stack.enter_async_context(working(worker))
+        if named_task_queue is not None:
+            named = serving_named_activities(client, settings, task_queue=named_task_queue)
+            await stack.enter_async_context(named)
         yield Stack(settings, client, ui, url_of(at_gateway), url_of(at_service))
 
 

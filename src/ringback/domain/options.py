@@ -1,7 +1,7 @@
 """Options that an activity sets for its callback, passed whole from the worker to the table.
 
 A new option is a field here, a key of `ringback.worker.options.WaitOptions`, a field of
-`ringback.schemas.requests.OptionsIn`, and a column of its name.
+`ringback.schemas.options.CommonOptionsIn`, and a column of its name.
 """
 
 import json

@@ -88,6 +88,8 @@ class Webhooks:
         }
         if message.traceparent is not None:
             head["traceparent"] = message.traceparent
+        if message.idempotency_key is not None:
+            head["idempotency-key"] = message.idempotency_key
         async with self._pool.stream(
             "POST",
             target,

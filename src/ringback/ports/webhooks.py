@@ -21,12 +21,15 @@ class Message:
         url: The receiver's URL, which may contain a secret.
         body: One JSON value.
         traceparent: The trace context of the sending, if it is traced.
+        idempotency_key: The key of a request that must have its effect once, however often it is
+            sent.
     """
 
     id: str
     url: str = field(repr=False)
     body: bytes = field(repr=False)
     traceparent: str | None = None
+    idempotency_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

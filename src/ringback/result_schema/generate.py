@@ -18,7 +18,7 @@ from temporalio.converter import (
 
 from ringback.result_schema.default_converter import DefaultConverterSchema
 from ringback.result_schema.pydantic_converter import pydantic_schema
-from ringback.schemas.requests import LONGEST_SCHEMA
+from ringback.schemas.options import LONGEST_SCHEMA
 
 _TYPES: Final = 1024
 """Maximum number of types in the cache; a worker has about one per activity."""

@@ -1,38 +1,16 @@
 """Requests: parameters and bodies."""
 
-from typing import Any, Final, Literal, Self
+from typing import Final, Literal, Self
 
-from pydantic import (
-    AwareDatetime,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from ringback.domain.alias import MOST_ALIASES
 from ringback.domain.callback import State
 from ringback.domain.link import Verb
-from ringback.domain.options import (
-    LONGEST_TITLE,
-    MOST_CHANNELS,
-    MOST_TAGS,
-    check_combinations,
-    check_option,
-)
-from ringback.domain.policy_checks import (
-    MOST_ESCALATIONS,
-)
-from ringback.domain.subject import LONGEST_DESCRIPTION
 from ringback.schemas import examples
-from ringback.schemas.values import ID_PATTERN, Duration, Json, Name, TaskToken, Text, Timeout
-from ringback.schemas.votes import EscalationIn, PolicyIn
+from ringback.schemas.options import OptionsIn
+from ringback.schemas.values import ID_PATTERN, Duration, Name, TaskToken, Text, Timeout
 
 MOST_LISTED: Final = 1000
-LONGEST_SCHEMA: Final = 64 * 1024
-"""Maximum length of a result schema as JSON."""
 
 
 class ListIn(BaseModel):
@@ -105,131 +83,6 @@ class ActivityIn(BaseModel):
     info: InfoIn | None = Field(
         default=None, description="Further facts from the SDK, exact to the microsecond."
     )
-
-
-class DefaultAnswer(BaseModel):
-    """The answer that ends the activity if none arrives in time."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    verb: Literal["complete", "fail"]
-    body: Json = Field(
-        default=None, repr=False, description="The body that `POST /c/{link}/{verb}` accepts."
-    )
-
-
-def to_plain(value: Any) -> Any:
-    """Return a validated value of an option as plain values."""
-    match value:
-        case BaseModel():
-            return value.model_dump()
-        case list():
-            return [to_plain(one) for one in value]
-        case _:
-            return value
-
-
-class OptionsIn(BaseModel):
-    """Options of the callback; all of them are optional."""
-
-    model_config = ConfigDict(extra="forbid", title="Options")
-
-    deadline: Duration | None = Field(
-        default=None, description="How long an answer may take, from the first opening."
-    )
-    on_deadline: DefaultAnswer | None = Field(
-        default=None,
-        repr=False,
-        description="The answer that ends the activity if none arrives in time.",
-    )
-    attempts: Literal["any", "current"] = Field(
-        default="any",
-        description="Which attempt an answer may end: any, or only the one that opened it.",
-    )
-    resume: bool = Field(
-        default=False,
-        strict=True,
-        description="Whether the activity continues with the answer in a new attempt, which gets it"
-        " inline. Needs `worker`, and a retry policy that allows another attempt.",
-    )
-    follow_reset: bool = Field(
-        default=False,
-        strict=True,
-        description="Whether the callback continues after a reset of the workflow.",
-    )
-    heartbeat: Literal["sender", "gateway"] = Field(
-        default="sender", description="Whether the gateway or the sender heartbeats."
-    )
-    cancel_within: Duration | None = Field(
-        default=None, description="How long the sender may take to report a cancellation."
-    )
-    cancel_url: Text | None = Field(
-        default=None,
-        repr=False,
-        description="Receives a webhook when the answer is no longer needed.",
-    )
-    notify_url: Text | None = Field(
-        default=None, repr=False, description="Receives a webhook for every change of the callback."
-    )
-    title: Text | None = Field(
-        default=None,
-        max_length=LONGEST_TITLE,
-        description="The question, in a few words; link holders see it.",
-    )
-    description: str | None = Field(
-        default=None,
-        max_length=LONGEST_DESCRIPTION,
-        repr=False,
-        description="More about the question, in Markdown; link holders see it.",
-    )
-    details: dict[str, Json] = Field(
-        default={},
-        repr=False,
-        description="Details of the question, shown as a table; link holders see them.",
-    )
-    policy: PolicyIn | None = Field(
-        default=None,
-        description="The people rules; without them, every holder of the link decides. Where people"
-        " approve or reject, the activity's result is a `DecisionOut`.",
-    )
-    notify: list[Text] = Field(
-        default=[],
-        max_length=MOST_CHANNELS,
-        description="Channels that ask people: `mail`, `slack:#finance`, or a configured name.",
-    )
-    remind_every: Duration | None = Field(
-        default=None, description="How often people are reminded."
-    )
-    escalate: list[EscalationIn] = Field(
-        default=[], max_length=MOST_ESCALATIONS, description="More people who are asked later."
-    )
-    tags: list[Text] = Field(default=[], max_length=MOST_TAGS, description="Labels for searching.")
-    aliases: list[Text] = Field(
-        default=[],
-        max_length=MOST_ALIASES,
-        description="Business keys that lead to it, such as `github:run:42`. Only one callback that"
-        " has not ended can have one. A later attempt adds its own.",
-    )
-    metadata: dict[str, Json] = Field(
-        default={}, repr=False, description="Your own keys to store with it; link holders see them."
-    )
-    result_schema: dict[str, Json] | bool | None = Field(
-        default=None,
-        description="The JSON Schema (2020-12) that a result must meet. Where people approve or"
-        " reject, it is that of the form beside a yes; without it, there is no form.",
-    )
-
-    @field_validator("*")
-    @classmethod
-    def _can_be_stored(cls, value: Any, info: ValidationInfo) -> Any:
-        check_option(info.field_name or "", to_plain(value))
-        return value
-
-    @model_validator(mode="after")
-    def _fit_one_another(self) -> Self:
-        names = ("resume", "attempts", "policy", "escalate")
-        check_combinations({name: to_plain(getattr(self, name)) for name in names})
-        return self
 
 
 class OpenIn(BaseModel):

@@ -17,16 +17,11 @@ from ringback.schemas.responses import CallbackId
 from ringback.schemas.values import Duration, Json, Name, Text
 
 
-class PolicyIn(BaseModel):
-    """The people who may decide, and how many must agree."""
+class DecidersIn(BaseModel):
+    """The people who may decide."""
 
-    model_config = ConfigDict(extra="forbid", title="Policy")
+    model_config = ConfigDict(extra="forbid")
 
-    is_decision: bool = Field(
-        default=True,
-        strict=True,
-        description="Whether people approve or reject; otherwise they give the result itself.",
-    )
     assignees: list[Text] = Field(
         default=[],
         max_length=MOST_ASSIGNEES,
@@ -35,6 +30,17 @@ class PolicyIn(BaseModel):
     exclude: list[Text] = Field(
         default=[], max_length=MOST_ASSIGNEES, description="Users who may not decide."
     )
+    link_decides: bool | None = Field(
+        default=None,
+        strict=True,
+        description="Whether holders of a link may decide. By default only if no people are"
+        " named and one approval suffices.",
+    )
+
+
+class RulesIn(DecidersIn):
+    """The people who may approve or reject, and how many must agree."""
+
     approvals: Annotated[int, Field(strict=True, ge=1, le=MOST_APPROVALS)] | Literal["majority"] = (
         Field(default=1, description="How many distinct people must approve.")
     )
@@ -47,11 +53,17 @@ class PolicyIn(BaseModel):
     on_reject: Literal["result", "fail"] = Field(
         default="result", description="Whether a rejection is a result or a failure."
     )
-    link_decides: bool | None = Field(
-        default=None,
+
+
+class PolicyIn(RulesIn):
+    """The people who may decide, and how many must agree."""
+
+    model_config = ConfigDict(extra="forbid", title="Policy")
+
+    is_decision: bool = Field(
+        default=True,
         strict=True,
-        description="Whether holders of a link may decide. By default only if no people are"
-        " named and one approval suffices.",
+        description="Whether people approve or reject; otherwise they give the result itself.",
     )
 
 

@@ -20,7 +20,7 @@ from temporalio.converter import (
 
 from ringback.result_schema.generate import Reader, find_reader, generate_schema
 from ringback.result_schema.validate import find_problems, why_unusable
-from ringback.schemas.requests import LONGEST_SCHEMA
+from ringback.schemas.options import LONGEST_SCHEMA
 from tests.unit.result_schema.types_and_json import (
     BOTH,
     ONLY_PYDANTIC,

@@ -32,16 +32,8 @@ from ringback.gateway.body import TO_OUTCOME
 from ringback.gateway.gateway import Gateway, GatewayOf, ResultSchemas
 from ringback.gateway.replies import on_ringback_error
 from ringback.ports.activities import AttemptInfo, AttemptRef
-from ringback.schemas.requests import (
-    LONGEST_SCHEMA,
-    ActivityIn,
-    DefaultAnswer,
-    InfoIn,
-    OpenIn,
-    OptionsIn,
-    ResumedIn,
-    to_plain,
-)
+from ringback.schemas.options import LONGEST_SCHEMA, DefaultAnswer, OptionsIn, to_plain
+from ringback.schemas.requests import ActivityIn, InfoIn, OpenIn, ResumedIn
 from ringback.schemas.responses import OpenedOut, WhoamiOut
 
 router = new_router("/callbacks")
