@@ -19,6 +19,8 @@ from ringback.app.web import free_ports
 from ringback.core.services import task_group
 from ringback.domain.errors import TemporalUnreachableError
 from ringback.temporal.connect import check_connection
+from tests.acceptance import preloaded_cli
+from tests.acceptance.preloaded_cli import PreloadedProcess
 from tests.polling import pause
 
 LIMIT_SECONDS = 30
@@ -34,7 +36,7 @@ def free_port() -> int:
 class Program:
     """A process, and the lines that it has printed."""
 
-    process: Process
+    process: Process | PreloadedProcess
     lines: list[str] = field(default_factory=list)
     _seen: int = 0
     _is_silent: bool = False
@@ -123,6 +125,27 @@ async def program(words: Sequence[str], environment: Mapping[str, str]) -> Async
         env={**os.environ, **environment},
         start_new_session=True,
     )
+    async with _followed(process) as running:
+        yield running
+
+
+@asynccontextmanager
+async def preloaded(words: Sequence[str], environment: Mapping[str, str]) -> AsyncIterator[Program]:
+    """Run `ringback` with `words` for the block, without the seconds that its imports take."""
+    if any(name.startswith("PYTHON") for name in environment):
+        # Only a new interpreter reads these variables.
+        async with program(ringback(*words), environment) as running:
+            yield running
+        return
+    async with (
+        preloaded_cli.started(words, {**os.environ, **environment}, ROOT) as process,
+        _followed(process) as running,
+    ):
+        yield running
+
+
+@asynccontextmanager
+async def _followed(process: Process | PreloadedProcess) -> AsyncIterator[Program]:
     running = Program(process)
     async with task_group() as group:
         following = group.create_task(running.follow())
@@ -133,7 +156,7 @@ async def program(words: Sequence[str], environment: Mapping[str, str]) -> Async
             following.cancel()
 
 
-async def _stop(process: Process) -> None:
+async def _stop(process: Process | PreloadedProcess) -> None:
     if process.returncode is not None:
         return
     process.terminate()

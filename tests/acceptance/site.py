@@ -38,8 +38,8 @@ from tests.acceptance.programs import (
     LIMIT_SECONDS,
     Program,
     free_port,
+    preloaded,
     program,
-    ringback,
     temporal_server,
     until_ready,
 )
@@ -186,13 +186,13 @@ class Site:
         self, port: int, *options: str, **environment: str
     ) -> AbstractAsyncContextManager[Program]:
         """Run a gateway without waiting until it is ready."""
-        words = ringback("serve", "--port", str(port), *options)
-        return program(words, self.environment | environment)
+        words = ["serve", "--port", str(port), *options]
+        return preloaded(words, self.environment | environment)
 
     @asynccontextmanager
     async def worker(self, *options: str) -> AsyncIterator[Program]:
         """Run the demo's worker, and wait until it is ready."""
-        async with program(ringback("worker", *options), self.environment) as running:
+        async with preloaded(["worker", *options], self.environment) as running:
             await running.line("ready worker")
             yield running
 
@@ -210,7 +210,7 @@ class Site:
 
     async def run(self, *words: str, **environment: str) -> Program:
         """Run a command until it ends."""
-        async with program(ringback(*words), self.environment | environment) as command:
+        async with preloaded(words, self.environment | environment) as command:
             await command.end()
             return command
 
