@@ -77,7 +77,7 @@ STATUSES: Final = {
     405: "The route does not support this method.",
     409: "Another answer was first (`accepted_at`), or no cancellation was requested.",
     410: "The activity has ended, or the deadline has passed; `reason` says why, `expired_at`"
-    " when. Or the callback of the link ended long ago and was deleted.",
+    " when. Or the callback of the link was deleted, or an older backup was restored.",
     413: "The body, or its encoded form for Temporal, is larger than `limit` bytes.",
     415: "The content type is not JSON.",
     422: "The result has the wrong type, or a parameter is invalid; `errors` says where. Or"

@@ -141,6 +141,7 @@ async def test_database_that_cannot_be_reached_is_reported(shared_site: Site) ->
         ("link keys", "the key 'k1' has 1 bytes", {"RINGBACK_KEYS": "k1:12"}),
         ("Temporal", "cannot be reached", {"TEMPORAL_ADDRESS": "127.0.0.1:1"}),
         ("Temporal", "nowhere", {"TEMPORAL_NAMESPACE": "nowhere"}),
+        ("Temporal", "correct TEMPORAL_ADDRESS", {"TEMPORAL_ADDRESS": "127.0.0.1:1"}),
         ("permissions", "DescribeWorkflowExecution", {"TEMPORAL_NAMESPACE": "nowhere"}),
         ("worker key", "serves", {"TEMPORAL_NAMESPACE": "nowhere"}),
         ("worker key", "rejects the API key", {"RINGBACK_API_KEY": "rbk_k1_secret"}),
@@ -157,6 +158,25 @@ async def test_wrong_setting_is_reported_with_its_check(
     assert code == 1
     assert check in wrong(found), found
     assert says in found[check]
+
+
+async def test_link_key_of_open_callbacks_that_is_missing_is_reported(
+    shared_site: Site, unique: str
+) -> None:
+    site = shared_site
+    async with site.gateway(), site.worker():
+        await site.start_workflow(unique)
+        await site.service.next_link()
+        (callback,) = await site.callbacks()
+    (site.data / "ringback.keys").unlink()
+
+    async with site.gateway():
+        _, found = await diagnose(site)
+        status = await Command(site)("status")
+
+    assert wrong(found) == {"link keys"}
+    assert callback.key_id in found["link keys"]
+    assert f"the link key {callback.key_id} of open callbacks is missing" in status.out
 
 
 async def test_key_of_another_role_is_reported(running: Site) -> None:

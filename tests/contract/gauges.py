@@ -1,5 +1,6 @@
 """The contract of every store for what the metrics show."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -48,7 +49,7 @@ async def claim_webhook(store: Store) -> Webhook:
 class GaugesContract:
     async def test_nothing_waits_in_an_empty_store(self, store: Store, clock: ManualClock) -> None:
         assert await store.snapshot() == Snapshot(clock.now(), NOTHING, NOTHING, 0, None)
-        assert await store.troubles(most=3) == Troubles((), (), (), 0, {}, (), {})
+        assert await store.troubles(most=3) == Troubles((), (), (), 0, {}, (), {}, frozenset())
         assert await store.oldest_undelivered() is None
 
     async def test_undelivered_outcomes_wait_since_the_oldest_was_accepted(
@@ -208,6 +209,17 @@ class GaugesContract:
 
         assert given_up == {"chat": (callback.id,)}
         assert (await store.troubles(most=1)).given_up_notifications == {}
+
+    async def test_link_keys_are_those_of_open_callbacks(self, store: Store) -> None:
+        closed, _ = [
+            (await store.open([replace(factories.request(), key_id=one)]))[0]
+            for one in ("k1", "k2")
+        ]
+        both = (await store.troubles(most=1)).link_keys
+        await store.expire([factories.expiry(closed)])
+
+        assert both == {"k1", "k2"}
+        assert (await store.troubles(most=1)).link_keys == {"k2"}
 
     async def test_a_scrape_counts_no_more_than_it_may(self, store: Store) -> None:
         assert MOST % 500 == 0

@@ -26,6 +26,7 @@ READ: Final[dict[str, Any]] = {
     "overdue since": gauges.OVERDUE_SINCE,
     "overdue": gauges.OVERDUE,
     "first parked": gauges.FIRST_PARKED,
+    "link keys": gauges.LINK_KEYS,
     "longest undelivered": gauges.LONGEST_UNDELIVERED,
     "given up webhooks": gauges.GIVEN_UP_WEBHOOKS,
     "given up notifications": gauges.GIVEN_UP_NOTIFICATIONS,

@@ -29,9 +29,12 @@ from ringback.domain.errors import (
     GatewayUnavailableError,
     RingbackError,
     StoreUnavailableError,
+    TemporalMisconfiguredError,
+    TemporalUnreachableError,
 )
 from ringback.settings import Settings
 from ringback.store.migrate import inspect
+from ringback.store.sql_store import SqlStore
 from ringback.temporal.connect import check_connection, check_permissions, connect_lazily
 from ringback.temporal.converter import choose_converter
 from ringback.worker.gateway_runtime import check_gateway
@@ -118,7 +121,21 @@ class _Checks:
 
     async def link_keys(self) -> str:
         keyring = load_keyring(self._settings)
+        if missing := keyring.missing(await self._used_link_keys()):
+            msg = (
+                f"open callbacks have links of the key {', '.join(missing)}, which is missing, so"
+                " their senders get 404; add it again, after the key that signs now"
+            )
+            raise ConfigurationError(msg)
         return f"new links are signed with the key {keyring.signing}"
+
+    async def _used_link_keys(self) -> frozenset[str]:
+        try:
+            async with existing_database(self._settings, self._clock) as database:
+                return (await SqlStore(database).troubles(most=1)).link_keys
+        except (StoreUnavailableError, ConfigurationError):
+            # The check of the store says why.
+            return frozenset()
 
     async def clock(self) -> str:
         others = {
@@ -142,12 +159,27 @@ class _Checks:
 
     async def temporal(self) -> str:
         client = await self._client()
-        await check_connection(client)
         address = client.service_client.config.target_host
+        try:
+            await check_connection(client)
+        except TemporalMisconfiguredError:
+            raise
+        except TemporalUnreachableError as exc:
+            msg = f"{exc}; start it, or correct TEMPORAL_ADDRESS, which is {address}"
+            raise TemporalUnreachableError(msg) from exc
         return f"{address} has the namespace {client.namespace!r}"
 
     async def permissions(self) -> str:
-        await check_permissions(await self._client())
+        client = await self._client()
+        try:
+            await check_connection(client)
+        except TemporalMisconfiguredError:
+            # A server replies, so it can say which permission is missing.
+            pass
+        except TemporalUnreachableError as exc:
+            msg = "Temporal cannot be reached"
+            raise SkippedError(msg) from exc
+        await check_permissions(client)
         return "the gateway may read workflows, and heartbeat and complete activities"
 
     async def public_url(self) -> str:

@@ -100,6 +100,10 @@ class Keyring:
         self._signers = {id_: hmac.new(key, digestmod=sha256) for id_, key in keys.items()}
         self.signing = signing
 
+    def missing(self, key_ids: Iterable[str]) -> list[str]:
+        """Return those of `key_ids` that are not here, sorted."""
+        return sorted(set(key_ids) - self._signers.keys())
+
     def sign(self, link: Link) -> str:
         """Sign `link` with the key that it names, or the signing key if that key was removed."""
         key_id = link.key_id if link.key_id in self._signers else self.signing

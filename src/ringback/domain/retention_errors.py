@@ -6,16 +6,17 @@ from ringback.domain.errors import FinalError, UnknownCallbackError
 
 
 class DeletedCallbackError(FinalError):
-    """The link is valid, but its callback is not stored: it ended long ago, and was deleted.
+    """The link is valid, but its callback is not stored: it was deleted, or a backup was restored.
 
     `RINGBACK_KEEP_ENDED_FOR` says how long after its end a callback is kept. After a restore of an
-    older backup, it may also have been opened after that backup.
+    older backup, a callback that was opened after that backup is missing, and its activity may
+    still wait: the next attempt opens another one, with another link.
     """
 
     def __init__(self) -> None:
         super().__init__(
-            "the callback of this link and its answer were deleted, because it ended long ago; do"
-            " not send it again"
+            "this link no longer leads to a callback: it ended long ago and was deleted, or the"
+            " gateway's store was restored from an older backup; do not send it again by this link"
         )
 
 

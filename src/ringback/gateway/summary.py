@@ -8,6 +8,7 @@ from ringback.core.gauges import Reading
 from ringback.domain.callback import State
 from ringback.domain.event import EventState, SourceActivity
 from ringback.domain.ids import CallbackId
+from ringback.domain.link import Keyring
 from ringback.gateway.gateway import Gateway
 from ringback.gateway.health import TemporalStatus
 from ringback.gateway.source_ledger import NOT_REFUSED
@@ -46,6 +47,7 @@ async def summarize(gateway: Gateway) -> SummaryOut:
     if not is_writable:
         problems.insert(0, _CANNOT_WRITE)
     troubles = await gateway.store.troubles(most=_EXAMPLES)
+    problems += _of_links(gateway.keyring, troubles)
     problems += _of_callbacks(reading, troubles)
     problems += _of_queues(gateway)
     problems += _of_sources(gateway, await _activity(gateway))
@@ -110,6 +112,17 @@ def _of_services(reading: Reading | None, temporal: TemporalStatus) -> Iterator[
             message="Temporal rejects the gateway, or serves another namespace",
             advice="correct TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, the API key or the certificate",
             page=f"{_ALERTS}temporaldown",
+        )
+
+
+def _of_links(keyring: Keyring, troubles: Troubles) -> Iterator[TroubleOut]:
+    if missing := keyring.missing(troubles.link_keys):
+        yield TroubleOut(
+            what="link keys",
+            message=f"the link key {', '.join(missing)} of open callbacks is missing, so their"
+            " senders get 404",
+            advice="add the key again after the one that signs now, and restart the gateway",
+            page=f"{_ALERTS}answersrefused",
         )
 
 

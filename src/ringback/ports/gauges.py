@@ -77,6 +77,8 @@ class Troubles:
         failing_notifications: The same of messages to people, by channel.
         given_up_webhooks: The callbacks of webhooks that were given up within a day, the latest
             first.
+        link_keys: The ids of the keys that signed the links of the oldest open callbacks,
+            unless the links have expired.
         given_up_notifications: The open callbacks with messages that were given up, by channel.
     """
 
@@ -87,6 +89,7 @@ class Troubles:
     failing_notifications: dict[str, int]
     given_up_webhooks: tuple[CallbackId, ...]
     given_up_notifications: dict[str, tuple[CallbackId, ...]]
+    link_keys: frozenset[str]
 
 
 class GaugeStore(Protocol):

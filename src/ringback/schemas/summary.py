@@ -7,8 +7,8 @@ class TroubleOut(BaseModel):
     """Something that is wrong, and what to do about it."""
 
     what: str = Field(
-        description="For programs: store, temporal, undelivered, parked, overdue, queue, events,"
-        " source, webhooks or notifications.",
+        description="For programs: store, temporal, link keys, undelivered, parked, overdue, queue,"
+        " events, source, webhooks or notifications.",
         examples=["parked"],
     )
     message: str = Field(examples=["1 answer is parked: cb_0dj0q6nk5g1e2b3a4c5d6e7f8g"])

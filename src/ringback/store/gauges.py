@@ -177,6 +177,15 @@ GIVEN_UP_NOTIFICATIONS: Final = (
     .limit(bindparam("most", type_=Integer))
 )
 
+_oldest = _first(
+    select(callbacks.c.key_id)
+    .where(callbacks.c.closed_at.is_(None), callbacks.c.link_expires_at > _now)
+    .order_by(callbacks.c.id)
+)
+
+#: Ids begin with their time, so the oldest links are among them.
+LINK_KEYS: Final = select(_oldest.c.key_id).distinct()
+
 _KEYS: Final[dict[Countable, tuple[Column[Any], ColumnElement[bool]]]] = {
     Countable.NOT_CLOSED: (callbacks.c.id, callbacks.c.closed_at.is_(None)),
     Countable.EXPIRED: (callbacks.c.id, callbacks.c.expired_because.is_not(None)),
@@ -239,6 +248,7 @@ class SqlGauges(SqlPart):
             failing_notifications=dict(map(tuple, failing)),
             given_up_webhooks=await _ids(connection, GIVEN_UP_WEBHOOKS, values),
             given_up_notifications=unsent,
+            link_keys=frozenset(key for (key,) in await connection.execute(LINK_KEYS, values)),
         )
 
     @reads

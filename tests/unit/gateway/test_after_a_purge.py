@@ -33,7 +33,7 @@ async def test_answer_by_link_returns_410(house: HouseWithCallback, verb: str) -
 
     assert reply.status_code == 410
     assert reply.json()["type"] == GONE
-    assert "were deleted" in reply.json()["detail"]
+    assert "was deleted" in reply.json()["detail"]
 
 
 async def test_repeated_answer_returns_410(house: HouseWithCallback) -> None:
@@ -59,7 +59,7 @@ async def test_status_and_page_of_the_link_return_410(house: HouseWithCallback) 
     assert seen.json()["type"] == GONE
     assert [one.status_code for one in (seen, head, page)] == [410] * 3
     assert "This is over" in page.text
-    assert "were deleted" in page.text
+    assert "was deleted" in page.text
 
 
 async def test_vote_by_link_returns_410(house: HouseWithCallback) -> None:

@@ -52,7 +52,7 @@ _MEANINGS: Final = {
     404: "The callback or alias does not exist, or the link is invalid or does not allow this.",
     409: "The state of the callback does not allow this; `detail` says why.",
     410: "Too late: the activity or the callback of the alias ended; `detail` says how. Or the"
-    " callback of the link ended long ago and was deleted.",
+    " callback of the link was deleted, or an older backup was restored.",
     413: "The body, or its encoding for Temporal, is too large.",
     415: "The body is declared as something other than JSON.",
     422: "The request is invalid; `errors` says what is wrong, and where.",

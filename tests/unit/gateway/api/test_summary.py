@@ -1,6 +1,7 @@
 """`GET /v1/summary` says whether anything is wrong, and what to do."""
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -82,6 +83,23 @@ async def test_advice_on_an_undelivered_answer_names_the_callback_that_has_its_e
         _, problem = (await read(house))["problems"]
 
     assert f"ringback show {callback.id}" in problem["advice"]
+
+
+async def test_link_key_that_open_callbacks_need_is_missed() -> None:
+    async with opened_house() as house:
+        await house.asked()
+        well = await problems(house)
+        lost = replace(factories.request(), key_id="lost")
+        (callback,) = await house.store.open([lost])
+
+        found = await problems(house)
+        house.clock.advance(callback.link_expires_at - house.clock.now())
+        later = await problems(house)
+
+    assert well == {}
+    assert list(found) == ["link keys"]
+    assert found["link keys"].startswith("the link key lost of open callbacks is missing")
+    assert "link keys" not in later
 
 
 async def test_overdue_callbacks_are_a_problem_after_a_minute() -> None:
