@@ -6,16 +6,24 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from standardwebhooks.webhooks import Webhook
 
-from ringback.app.credentials import load_webhook_secrets, opened_sender
+from ringback.app.credentials import load_webhook_secrets, opened_link_sender, opened_sender
+from ringback.app.system import SystemClock
 from ringback.domain.errors import ConfigurationError
 from ringback.notify.signature import from_secret
 from ringback.notify.webhook import Unsigned, Webhooks
+from ringback.ports.webhooks import Message, Received, Undeliverable
 from ringback.settings import Settings
 from ringback.testing import ManualClock
+from tests.webhook_receiver import listening
 
 ONE, OTHER = from_secret(bytes(32)), from_secret(bytes(range(32)))
 POSTGRESQL = SecretStr("postgresql://user@db.example/ringback")
+
+
+def files_in(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
 
 
 def test_without_a_secret_one_is_created_next_to_the_store(tmp_path: Path) -> None:
@@ -67,3 +75,43 @@ async def test_postgresql_uses_the_secrets_of_the_settings(tmp_path: Path) -> No
 
 def test_settings_do_not_show_secrets(tmp_path: Path) -> None:
     assert ONE not in repr(Settings(data=tmp_path, webhook_secrets=SecretStr(ONE)))
+
+
+async def test_worker_creates_no_secret_of_its_own(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        async with opened_link_sender(Settings(data=tmp_path), ManualClock()) as sender:
+            assert isinstance(sender, Unsigned)
+
+    assert "no webhook secret for ringback.wait" in caplog.text
+    assert files_in(tmp_path) == []
+
+
+async def test_worker_signs_with_the_secret_of_the_gateway_on_its_machine(tmp_path: Path) -> None:
+    (secret,) = load_webhook_secrets(Settings(data=tmp_path))
+    settings = Settings(data=tmp_path, allow_private_webhooks=True)
+
+    async with (
+        listening() as receiver,
+        opened_link_sender(settings, SystemClock()) as sender,
+    ):
+        reception = await sender.send(Message("cb_1", receiver.url, b'{"a":1}'))
+
+    (request,) = receiver.got
+    assert reception == Received()
+    assert Webhook(from_secret(secret)).verify(request.body, dict(request.headers)) == {"a": 1}
+
+
+async def test_worker_sends_links_to_public_addresses_only_by_default(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path, webhook_secrets=SecretStr(ONE))
+
+    async with (
+        listening() as receiver,
+        opened_link_sender(settings, ManualClock()) as sender,
+    ):
+        reception = await sender.send(Message("cb_1", receiver.url, b"{}"))
+
+    assert isinstance(reception, Undeliverable)
+    assert "RINGBACK_ALLOW_PRIVATE_WEBHOOKS" in reception.reason
+    assert receiver.got == []

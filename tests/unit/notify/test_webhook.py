@@ -4,6 +4,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -62,6 +63,16 @@ async def test_message_is_posted_and_verified_by_reference_library(
     assert request.headers["content-type"] == "application/json"
     assert request.headers["webhook-id"] == "no_1"
     assert Webhook(from_secret(SECRET)).verify(request.body, dict(request.headers)) == {"type": "x"}
+
+
+async def test_idempotency_key_is_a_header_of_messages_that_have_one(
+    webhooks: Webhooks, receiver: Receiver
+) -> None:
+    await webhooks.send(message(receiver))
+    await webhooks.send(replace(message(receiver), idempotency_key="cb_1"))
+
+    keys = [request.headers.get("idempotency-key") for request in receiver.got]
+    assert keys == [None, "cb_1"]
 
 
 @pytest.mark.parametrize("status", ["200 OK", "202 Accepted", "204 No Content", "299 Whatever"])
