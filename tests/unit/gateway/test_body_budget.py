@@ -6,8 +6,18 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
+from starlette.requests import Request
+from starlette.types import Message, Receive, Scope, Send
 
-from ringback.gateway.body_budget import BODY_BYTES, LONGEST_WAIT, MOST_WAITING
+from ringback.domain.limit_errors import TooManyBytesError
+from ringback.gateway.body_budget import (
+    BODY_BYTES,
+    LONGEST_WAIT,
+    MOST_WAITING,
+    SMALL,
+    BodyBudget,
+    claim_bytes,
+)
 from tests.http_server import HEAD, LIMIT, Client, Server, body_of, post, running, turns_until
 
 LARGE_BODIES = 6
@@ -16,6 +26,8 @@ LARGE_BODIES = 6
 DECLARED = HEAD + b"content-length: %d\r\n\r\n" % LIMIT
 CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n%x\r\n" % LIMIT
 BRIEFLY = timedelta(milliseconds=20)
+FOREVER = timedelta(hours=1)
+"""No body is refused because it has waited so long."""
 
 
 @asynccontextmanager
@@ -69,7 +81,7 @@ async def test_large_body_without_room_gets_503_after_its_wait(
 
 
 async def test_only_so_many_large_bodies_wait(caplog: pytest.LogCaptureFixture) -> None:
-    async with full() as (server, first):
+    async with full(FOREVER) as (server, first):
         clients = [await server.connect() for _ in range(MOST_WAITING + 2)]
         for client in clients:
             client.send(DECLARED)
@@ -89,6 +101,31 @@ async def test_only_so_many_large_bodies_wait(caplog: pytest.LogCaptureFixture) 
     assert first is not None
     assert served.endswith(b"read 1")
     assert fits_again.endswith(b"read %d" % LIMIT)
+
+
+async def test_small_body_without_room_is_refused_at_once() -> None:
+    held: list[int] = []
+    ends = asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await claim_bytes(Request(scope, receive, send), SMALL)
+        held.append(SMALL)
+        await ends.wait()
+
+    async def unused(*_: object) -> Message:
+        raise NotImplementedError
+
+    budget = BodyBudget(app, largest=LIMIT, longest_wait=FOREVER)
+    fits = 16 * 1024 * 1024 // SMALL
+    async with asyncio.TaskGroup() as group:
+        for _ in range(fits):
+            group.create_task(budget({"type": "http"}, unused, unused))
+        await turns_until(lambda: len(held) == fits)
+        with pytest.raises(TooManyBytesError):
+            await budget({"type": "http"}, unused, unused)
+        ends.set()
+
+    assert budget.bytes_in_flight == 0
 
 
 async def test_bodies_of_any_form_leave_no_bytes_behind() -> None:
