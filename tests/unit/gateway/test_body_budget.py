@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from starlette.requests import Request
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from ringback.domain.limit_errors import TooManyBytesError
 from ringback.gateway.body_budget import (
@@ -112,7 +113,7 @@ async def test_small_body_without_room_is_refused_at_once() -> None:
         held.append(SMALL)
         await ends.wait()
 
-    async def unused(*_: object) -> Message:
+    async def unused(*_: object) -> Any:
         raise NotImplementedError
 
     budget = BodyBudget(app, largest=LIMIT, longest_wait=FOREVER)
