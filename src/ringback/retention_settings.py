@@ -29,7 +29,11 @@ class RetentionSettings(BaseSettings):
         drop_bodies_after: How long after the end of a callback its bodies are kept, as `1d`: those
             of its answer, losing answers, votes, heartbeats and events. By default as long as the
             callback. Without its body, an event cannot be replayed.
+        encrypt_bodies: Whether this gateway encrypts bodies before it stores them, by the payload
+            codec of `data_converter`: those of answers, votes and heartbeats. Stored ones are
+            decrypted in any case.
     """
 
     keep_ended_for: KeptFor = timedelta(days=90)
     drop_bodies_after: Duration | None = None
+    encrypt_bodies: bool = False

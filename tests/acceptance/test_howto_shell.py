@@ -37,6 +37,7 @@ PAGES_NOT_RUN: Final = {
     "inbox": "tests/unit/cli/test_inbox.py runs the command",
     "sign-in": "programs that run until Ctrl-C and settings; the sign-in tests run the commands",
     "converters-and-types": "the blocks are a setting and an error message",
+    "encrypt": "two settings; tests/integration/test_encrypted_bodies.py runs gateways with them",
     "other-webhooks": "tests/integration/test_howto_other_webhooks.py sends the requests",
     "kubernetes": "it needs a cluster; tests/deploy renders the files and runs their containers",
     "postgresql": "it installs a package and needs a server at db.example",

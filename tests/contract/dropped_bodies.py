@@ -8,8 +8,18 @@ from sqlalchemy import text
 
 from ringback.domain.audit import AuditKind
 from ringback.domain.callback import Callback, State
+from ringback.domain.encrypted_body import EncryptedBody, is_encrypted
 from ringback.domain.event import EventEnd, EventState
-from ringback.domain.outcome import Canceled, Completed, Failed, Outcome, is_same_answer
+from ringback.domain.outcome import (
+    Canceled,
+    Completed,
+    Failed,
+    Outcome,
+    is_dropped,
+    is_same_answer,
+    read_seal,
+    to_body,
+)
 from ringback.domain.policy import Policy
 from ringback.ports.retention import RecordKind
 from ringback.store.database import Database
@@ -92,6 +102,23 @@ class DroppedBodiesContract:
         assert kept != answer
         assert is_same_answer(kept, answer)
         assert not is_same_answer(kept, other)
+
+    async def test_of_an_encrypted_body_only_the_seal_is_left(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        body = EncryptedBody("the-seal", b"\xff\x00hush").to_bytes()
+        callback = await settled(store, State.APPLIED, Completed(body))
+        before = outcome_of(await found(store, callback.id)).outcome
+        clock.advance(DAY)
+
+        await drop(store, callback)
+
+        kept = to_body(outcome_of(await found(store, callback.id)).outcome)
+        assert before == Completed(body)
+        assert kept is not None
+        assert is_dropped(kept)
+        assert not is_encrypted(kept)
+        assert read_seal(kept) == "the-seal"
 
     async def test_json_is_still_compared_by_value(self, store: Store, clock: ManualClock) -> None:
         callback = await settled(store, State.APPLIED, Completed(b'{"a": 1.0, "b": [2]}'))

@@ -37,12 +37,24 @@ async def server_url() -> str:
 @asynccontextmanager
 async def own_database(server: str) -> AsyncIterator[str]:
     """Create a database for the block; yield its URL. Drop it even if it is in use."""
+    url = await create_database(server)
+    try:
+        yield url
+    finally:
+        await drop_database(server, url)
+
+
+async def create_database(server: str) -> str:
+    """Create a database; return its URL."""
     name = f"ringback_test_{uuid4().hex}"
     await execute(server, f'CREATE DATABASE "{name}"')
-    try:
-        yield urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
-    finally:
-        await execute(server, f'DROP DATABASE "{name}" WITH (FORCE)')
+    return urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
+
+
+async def drop_database(server: str, url: str) -> None:
+    """Drop a database even if it is in use."""
+    name = urlsplit(url).path.removeprefix("/")
+    await execute(server, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 async def execute(url: str, *statements: str) -> None:

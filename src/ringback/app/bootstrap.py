@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from fastapi import FastAPI
 from temporalio.client import Client
 
 import ringback
+from ringback.app.bodies import build_body_encryption
 from ringback.app.connections import http_limits, raise_descriptor_limit
 from ringback.app.container import Parts
 from ringback.app.credentials import ensure_local_keys, load_or_create_keyring, opened_sender
@@ -26,6 +26,7 @@ from ringback.app.offered_secrets import OfferedSecrets
 from ringback.app.program import freeze_objects
 from ringback.app.queues import build_consumers
 from ringback.app.sign_in import build_sign_in_ways, session_rules
+from ringback.app.source_files import config_file, load_all_sources
 from ringback.app.stores import existing_store, opened_store
 from ringback.app.system import (
     SystemClock,
@@ -44,9 +45,7 @@ from ringback.core.verdict_waiter import VerdictWaiter
 from ringback.core.webhook_sender import WebhookSender
 from ringback.domain.errors import ConfigurationError
 from ringback.instrumentation.prometheus import PrometheusHooks
-from ringback.settings import CONFIG_FILE, Settings
-from ringback.sources.config import Source, load_sources
-from ringback.sources.queue_config import QueueConfig, load_queues
+from ringback.settings import Settings
 from ringback.store.sql_store import SqlStore
 from ringback.temporal.activities import TemporalActivities
 from ringback.temporal.connect import check_connection
@@ -143,7 +142,7 @@ async def running_consumers(
     ):
         edges = edges_of(client, settings, store, tracer=tracer)
         if not edges.queues:
-            msg = f"{_config_file(settings)} has no queues; add a table [queues.NAME]"
+            msg = f"{config_file(settings)} has no queues; add a table [queues.NAME]"
             raise ConfigurationError(msg)
         parts = Parts(edges)
         async with (
@@ -181,12 +180,14 @@ def edges_of(
 
     Raises:
         ConfigurationError: The link keys cannot be read or created, a way to sign in is configured
-            only in part, or a source or queue of `ringback.toml` is wrong.
+            only in part, bodies are to be encrypted without a codec, or a source or queue of
+            `ringback.toml` is wrong.
     """
     clock = SystemClock()
     sources, queues = load_all_sources(settings)
     # Shared: connections that a codec keeps open belong to one event loop.
     encoder = Encoder(client.data_converter)
+    keyring = load_or_create_keyring(settings)
     activities = TemporalActivities(client, encoder)
     counters = PrometheusHooks(ringback.__version__)
     all_hooks = HooksOfAll(hooks, counters, tracer=tracer)
@@ -197,7 +198,7 @@ def edges_of(
         identifier=TemporalIdentifier(client),
         check_connection=partial(check_connection, client),
         namespace=client.namespace,
-        keyring=load_or_create_keyring(settings),
+        keyring=keyring,
         public_url=settings.base_url,
         body_limit=settings.body_limit,
         link_rate=settings.link_rate,
@@ -220,36 +221,11 @@ def edges_of(
         keep_offer=OfferedSecrets(settings.data / "offered-secrets", clock).keep,
         keep_ended_for=settings.keep_ended_for,
         drop_bodies_after=settings.drop_bodies_after,
+        bodies=build_body_encryption(settings, encoder, keyring),
         hooks=all_hooks,
         counters=counters,
         has_metrics_route=settings.metrics_port is None,
     )
-
-
-def _config_file(settings: Settings) -> Path:
-    return settings.sources_file or CONFIG_FILE.absolute()
-
-
-def load_all_sources(settings: Settings) -> tuple[dict[str, Source], dict[str, QueueConfig]]:
-    """Return the sources and the queues.
-
-    Raises:
-        ConfigurationError: Some are wrong; the message names all of them.
-    """
-    path = _config_file(settings)
-    if settings.sources_file is not None and not path.exists():
-        msg = f"RINGBACK_SOURCES_FILE: {path} does not exist"
-        raise ConfigurationError(msg)
-    try:
-        sources = load_sources(path, os.environ, fetch=fetch)
-    except ConfigurationError as exc:
-        try:
-            load_queues(path, os.environ)
-        except ConfigurationError as more:
-            lines = dict.fromkeys([str(exc), str(more)])
-            raise ConfigurationError("\n".join(lines)) from exc
-        raise
-    return sources, load_queues(path, os.environ)
 
 
 @asynccontextmanager

@@ -63,6 +63,7 @@ class Parts:
             new_outcome_id=self.edges.new_outcome_id,
             # If no deliverer runs in this process, those of other gateways deliver.
             on_accepted=self.deliverer.wake,
+            bodies=self.edges.bodies,
             hooks=self.edges.hooks,
         )
 
@@ -74,6 +75,7 @@ class Parts:
             self.checks,
             new_outcome_id=self.edges.new_outcome_id,
             on_accepted=self.deliverer.wake,
+            bodies=self.edges.bodies,
             hooks=self.edges.hooks,
         )
 
@@ -224,6 +226,7 @@ class Parts:
             self.edges.activities,
             polls=self._store,
             heartbeat_sender=self._heartbeat_sender,
+            bodies=self.edges.bodies,
             hooks=self.edges.hooks,
         )
 

@@ -10,9 +10,9 @@ from contextlib import suppress
 from typing import Final, Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
-from ringback.app.bootstrap import load_all_sources
 from ringback.app.notifiers import opened_notifiers
 from ringback.app.queues import open_broker
+from ringback.app.source_files import load_all_sources
 from ringback.domain.errors import ConfigurationError, QueueUnavailableError
 from ringback.ports.clock import Clock
 from ringback.settings import Settings

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import ringback
 from ringback.app.notifiers import Notifiers
+from ringback.core.body_encryption import BodyEncryption
 from ringback.core.hooks import NO_HOOKS, Hooks
 from ringback.core.services import Service
 from ringback.core.sessions import DEFAULT_RULES, SessionRules
@@ -48,6 +49,7 @@ class Edges:
         counters: The metrics in memory; `hooks` reports to them.
         has_metrics_route: Whether the gateway serves its metrics with its other routes.
         keep_offer: Keeps a secret that the provider of a source offers; returns the file.
+        bodies: Encrypts bodies before they are stored.
     """
 
     store: SqlStore
@@ -75,6 +77,7 @@ class Edges:
     queues: Mapping[str, QueueConfig] = field(default_factory=dict)
     fetch: Fetch | None = field(default=None, repr=False)
     keep_offer: KeepOffer | None = field(default=None, repr=False)
+    bodies: BodyEncryption | None = None
     keep_ended_for: timedelta | None = None
     drop_bodies_after: timedelta | None = None
     hooks: Hooks = NO_HOOKS

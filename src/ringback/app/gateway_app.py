@@ -39,6 +39,7 @@ def build_app(parts: Parts) -> FastAPI:
             edges.results,
             new_callback_id=edges.new_callback_id,
             key_id=edges.keyring.signing,
+            bodies=edges.bodies,
         ),
         opener=parts.opener,
         operator_service=OperatorService(store, store, store, links=store),

@@ -3,24 +3,25 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from ringback.core.body_encryption import BodyEncryption
 from ringback.core.group_commit import GroupCommit
 from ringback.core.hooks import NO_HOOKS, Hooks
 from ringback.core.receipt import Receipt, report, to_expired
 from ringback.core.services import run_services, task_group
 from ringback.core.validation import AnswerValidator
 from ringback.core.votes import VoteService
-from ringback.domain.callback import State
+from ringback.domain.callback import Accepted, Callback, State
 from ringback.domain.errors import (
     AnsweredDifferentlyError,
     RingbackError,
     UnknownCallbackError,
 )
 from ringback.domain.ids import CallbackId, OutcomeId
-from ringback.domain.outcome import KINDS, Canceled, Outcome, is_same_answer, to_body
+from ringback.domain.outcome import KINDS, Canceled, Outcome, is_same_answer, to_body, with_body
 from ringback.domain.policy import LINK_HOLDER, Voter
 from ringback.domain.retention_errors import refuse_missing
 from ringback.domain.terms import Terms
@@ -42,13 +43,16 @@ class AnswerService:
         *,
         new_outcome_id: Callable[[], OutcomeId],
         on_accepted: Callable[[], None],
+        bodies: BodyEncryption | None = None,
         hooks: Hooks = NO_HOOKS,
     ) -> None:
         """Store answers that pass `checks` in `store`; where people decide, `votes` counts them.
 
-        `on_accepted` is called after each commit of accepted answers.
+        `on_accepted` is called after each commit of accepted answers. `bodies` encrypts them before
+        they are stored, and reads those that were.
         """
         self._store = store
+        self._bodies = bodies
         self._checks = checks
         self._votes = votes
         self._new_outcome_id = new_outcome_id
@@ -118,7 +122,7 @@ class AnswerService:
                 return counted
         traceparents = (terms.traceparent, self._hooks.tracer.current_traceparent())
         answer = Answer(callback_id, self._new_outcome_id(), outcome, serial, traceparents)
-        receipt = await self._check(terms, answer) or await self._store_first(answer)
+        receipt = await self._check(terms, answer) or await self._store_first(terms, answer)
         assert receipt is not None, "an open callback accepts an answer by a valid link"
         return receipt
 
@@ -139,8 +143,12 @@ class AnswerService:
             return receipt
         return None
 
-    async def _store_first(self, answer: Answer) -> Receipt | None:
-        accepted_at = await self._commits.submit(answer)
+    async def _store_first(self, terms: Terms, answer: Answer) -> Receipt | None:
+        stored = answer
+        if self._bodies is not None and self._bodies.is_on:
+            encrypted = await self._bodies.encrypt(terms, answer.outcome)
+            stored = replace(answer, outcome=encrypted)
+        accepted_at = await self._commits.submit(stored)
         if accepted_at is None:
             return await self._explain(answer)
         return Receipt(answer.callback_id, State.ACCEPTED, accepted_at, is_duplicate=False)
@@ -171,10 +179,21 @@ class AnswerService:
         accepted = callback.accepted
         if accepted is None or accepted.is_default:
             raise to_expired(callback)
-        if not is_same_answer(accepted.outcome, answer.outcome):
-            await self._store.store_evidence([answer])
+        if not await self._is_same(callback, accepted, answer.outcome):
+            await self._store.store_evidence([self._to_evidence(answer)])
             raise AnsweredDifferentlyError(callback.id, accepted.accepted_at)
         return Receipt(callback.id, callback.state, accepted.accepted_at, is_duplicate=True)
+
+    async def _is_same(self, callback: Callback, accepted: Accepted, sent: Outcome) -> bool:
+        if self._bodies is None:
+            return is_same_answer(accepted.outcome, sent)
+        return await self._bodies.is_same_answer(callback, accepted.outcome, sent)
+
+    def _to_evidence(self, answer: Answer) -> Answer:
+        """Return what is stored of a losing answer: without its body, if bodies are encrypted."""
+        if self._bodies is None or not self._bodies.is_on:
+            return answer
+        return replace(answer, outcome=with_body(answer.outcome, None))
 
 
 def _to_log_facts(won: Sequence[Answer]) -> dict[str, object]:

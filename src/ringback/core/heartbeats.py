@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from ringback.core.activity_poller import explain_end, to_expiry
+from ringback.core.body_encryption import BodyEncryption
 from ringback.core.group_commit import GroupCommit
 from ringback.core.hooks import NO_HOOKS, Hooks
 from ringback.core.keepalive import LEASE, HeartbeatSender, postpone, to_sent_heartbeat
@@ -53,10 +54,15 @@ class HeartbeatService:
         *,
         polls: ActivityPollStore,
         heartbeat_sender: HeartbeatSender,
+        bodies: BodyEncryption | None = None,
         hooks: Hooks = NO_HOOKS,
     ) -> None:
-        """Find callbacks in `store`; store their heartbeats in `polls` and send them."""
+        """Find callbacks in `store`; store their heartbeats in `polls` and send them.
+
+        `bodies` encrypts details before they are stored.
+        """
         self._hooks = hooks
+        self._bodies = bodies
         self._store = store
         self._polls = polls
         self._activities = activities
@@ -105,6 +111,8 @@ class HeartbeatService:
             raise UnknownCallbackError
         _check_open(callback)
         await self._heartbeat_sender.check_details(callback, details)
+        if self._bodies is not None:
+            details = await self._bodies.encrypt_details(callback, details)
         receipt = await self._received.submit(ReceivedHeartbeat(callback_id, details))
         current = receipt.callback
         assert current is not None, "it was found before, and callbacks are never deleted"

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final
 
 from ringback.core.aliases import OpenCommits
+from ringback.core.body_encryption import BodyEncryption
 from ringback.core.group_commit import GroupCommit
 from ringback.core.hooks import NO_HOOKS, Hooks
 from ringback.core.resume import Resumption
@@ -185,8 +186,13 @@ class OpenService:
         *,
         new_callback_id: Callable[[], CallbackId],
         key_id: str,
+        bodies: BodyEncryption | None = None,
     ) -> None:
-        """Open callbacks with `opener`; `key_id` signs their links."""
+        """Open callbacks with `opener`; `key_id` signs their links.
+
+        `bodies` encrypts default answers before they are stored, and decrypts answers.
+        """
+        self._bodies = bodies
         self._opener = opener
         self._identifier = identifier
         self._results = results
@@ -215,6 +221,7 @@ class OpenService:
             MalformedRequestError: The task token is invalid, or belongs to another attempt.
             WrongResultError: The default answer is not what the activity returns.
             AliasInUseError: Another callback that has not ended has one of the aliases.
+            EncodingError: The user's codec does not encrypt or decrypt a body now; retry.
             RefusedByTemporalError: Temporal does not know the namespace.
             TemporalUnreachableError: Temporal does not reply; retry.
             StoreUnavailableError: The callback could not be stored; retry.
@@ -225,13 +232,23 @@ class OpenService:
             options = replace(options, follow_reset=False)
         request = self._to_open_request(named, found, options, result_schema=result_schema)
         request = replace(request, traceparent=traceparent)
-        callback = await self._opener.open(request)
+        callback = await self._opener.open(await self._encrypt_default(request))
+        # Before the claim: nobody else delivers a claimed answer for a while.
+        answer = await self._decrypt_answer(callback)
         is_inline = worker is not None and await self._opener.deliver_inline(
             callback, found.started_at, worker=worker
         )
-        return OpenReply(
-            callback, Next.RETURN if is_inline else next_of(callback), callback.accepted
-        )
+        return OpenReply(callback, Next.RETURN if is_inline else next_of(callback), answer)
+
+    async def _encrypt_default(self, request: OpenRequest) -> OpenRequest:
+        default = request.options.on_deadline
+        if self._bodies is None or default is None:
+            return request
+        encrypted = await self._bodies.encrypt(request.terms, default)
+        return replace(request, options=replace(request.options, on_deadline=encrypted))
+
+    async def _decrypt_answer(self, callback: Callback) -> Accepted | None:
+        return callback.accepted if self._bodies is None else await self._bodies.decrypt(callback)
 
     async def _check_default(self, options: CallbackOptions, result_schema: str | None) -> None:
         default = options.on_deadline

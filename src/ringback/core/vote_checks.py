@@ -1,16 +1,26 @@
 """What must hold for a vote before it is counted."""
 
+from dataclasses import replace
 from typing import Final, Protocol
 
+from ringback.core.body_encryption import BodyEncryption
 from ringback.core.validation import AnswerValidator
 from ringback.domain.callback import Callback, State
 from ringback.domain.errors import Problem, UnknownCallbackError, WrongResultError
 from ringback.domain.ids import CallbackId
-from ringback.domain.outcome import Completed
+from ringback.domain.outcome import Completed, to_body
 from ringback.domain.policy import Policy
 from ringback.domain.retention_errors import refuse_missing
 from ringback.domain.terms import Terms
-from ringback.domain.vote import VoteRequest, check_vote, count_vote, to_outcome
+from ringback.domain.vote import (
+    Vote,
+    VoteRequest,
+    check_vote,
+    count_vote,
+    find_vote,
+    is_same_vote,
+    to_outcome,
+)
 from ringback.domain.vote_errors import ClaimedError, PeopleDecideError, WrongVoteError
 from ringback.ports.store import CallbackIndex, CallbackStore
 from ringback.ports.votes import VoteStore
@@ -28,13 +38,18 @@ class Ledger(CallbackStore, CallbackIndex, VoteStore, Protocol):
 class VoteValidator:
     """Checks votes, outside every transaction of the store."""
 
-    def __init__(self, store: Ledger, checks: AnswerValidator) -> None:
-        """Check forms and sizes with `checks`."""
+    def __init__(
+        self, store: Ledger, checks: AnswerValidator, bodies: BodyEncryption | None = None
+    ) -> None:
+        """Check forms and sizes with `checks`; `bodies` encrypts what is stored."""
         self._store = store
         self._checks = checks
+        self._bodies = bodies
 
-    async def check(self, terms: Terms, request: VoteRequest) -> None:
+    async def check(self, terms: Terms, request: VoteRequest) -> VoteRequest:
         """Check the vote, its form or result, and the size of the outcome if it decides.
+
+        Returns the request as it may be stored.
 
         Raises:
             WrongVoteError: It is invalid; the error has the problems of the reason and the form.
@@ -54,16 +69,38 @@ class VoteValidator:
         if problems:
             raise WrongVoteError(problems)
         if not is_open:
-            return
+            return request
         if not policy.is_decision:
             await self._checks.check_result(terms, Completed(request.body))
         votes = (await self._store.votes([callback.id])).get(callback.id, ())
         # The store counts it again under a lock; with votes that come meanwhile, it may decide.
-        counted = count_vote(callback, votes, request, now=callback.opened_at)
-        if not counted.is_duplicate:
-            every = [*votes, counted.vote]
-            outcome = to_outcome(policy, every, approved=request.approved)
-            await self._checks.check_size(terms, outcome)
+        plain = votes if self._bodies is None else await self._bodies.decrypt_votes(callback, votes)
+        counted = count_vote(callback, plain, request, now=callback.opened_at)
+        if counted.is_duplicate:
+            earlier = find_vote(votes, request.voter.user)
+            assert earlier is not None, "this request repeats it"
+            return replace(request, body=earlier.body)
+        outcome = to_outcome(policy, [*plain, counted.vote], approved=request.approved)
+        await self._checks.check_size(terms, outcome)
+        return await self._encrypt(terms, request)
+
+    async def is_same(self, callback: Callback, vote: Vote, request: VoteRequest) -> bool:
+        """Return whether a request repeats the stored `vote`.
+
+        Raises:
+            EncodingError: The user's codec does not decrypt the vote now; retry.
+        """
+        if self._bodies is None:
+            return is_same_vote(vote, request)
+        stored, sent = Completed(vote.body), Completed(request.body)
+        is_same_rest = is_same_vote(replace(vote, body=None), replace(request, body=None))
+        return is_same_rest and await self._bodies.is_same_answer(callback, stored, sent)
+
+    async def _encrypt(self, terms: Terms, request: VoteRequest) -> VoteRequest:
+        if self._bodies is None or not self._bodies.is_on:
+            return request
+        encrypted = await self._bodies.encrypt(terms, Completed(request.body))
+        return replace(request, body=to_body(encrypted))
 
     async def _find_form_problems(self, terms: Terms, request: VoteRequest) -> list[Problem]:
         if request.body is None:

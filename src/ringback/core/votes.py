@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 
+from ringback.core.body_encryption import BodyEncryption
 from ringback.core.group_commit import GroupCommit
 from ringback.core.hooks import NO_HOOKS, Hooks
 from ringback.core.receipt import Receipt, report, to_expired
@@ -41,7 +42,6 @@ from ringback.domain.vote import (
     Vote,
     VoteRequest,
     find_vote,
-    is_same_vote,
 )
 from ringback.domain.vote_body import read_decision, to_evidence
 from ringback.domain.vote_errors import (
@@ -64,15 +64,16 @@ class VoteService:
         *,
         new_outcome_id: Callable[[], OutcomeId],
         on_accepted: Callable[[], None],
+        bodies: BodyEncryption | None = None,
         hooks: Hooks = NO_HOOKS,
     ) -> None:
-        """Store votes that pass `checks` in `store`.
+        """Store votes that pass `checks` in `store`; `bodies` encrypts them before.
 
         `on_accepted` is called after each commit of votes that decide.
         """
         self._store = store
         self._terms = checks
-        self._checks = VoteValidator(store, checks)
+        self._checks = VoteValidator(store, checks, bodies)
         self._new_outcome_id = new_outcome_id
         self._on_accepted = on_accepted
         self._hooks = hooks
@@ -151,9 +152,9 @@ class VoteService:
             msg = "this callback was opened without people rules; complete or fail it"
             raise MalformedRequestError([Problem("", msg)])
         try:
-            await self._checks.check(terms, request)
+            checked = await self._checks.check(terms, request)
             with self._hooks.tracer.span("vote", links=(terms.traceparent,)):
-                counted = await self._commits.submit(request)
+                counted = await self._commits.submit(checked)
             if isinstance(counted, RingbackError):
                 raise counted
         except SubjectChangedError:
@@ -291,7 +292,7 @@ class VoteService:
         if accepted is None or accepted.is_default:
             raise to_expired(callback)
         mine = find_vote(await self.votes(callback.id), request.voter.user)
-        if mine is not None and is_same_vote(mine, request):
+        if mine is not None and await self._checks.is_same(callback, mine, request):
             return Receipt(callback.id, callback.state, mine.at, is_duplicate=True)
         evidence = Answer(callback.id, request.outcome_id, Completed(to_evidence(request)))
         await self._store.store_evidence([evidence])

@@ -13,6 +13,7 @@ from ringback.domain.ids import CallbackId, schema_id
 from ringback.domain.link import Verb
 from ringback.domain.options import Attempts, CallbackOptions
 from ringback.domain.outcome import Canceled, Completed, Failed, is_dropped, to_body
+from ringback.domain.terms import Terms
 
 REPLACED: Final = "a later attempt opened a new callback"
 """Why a callback expires that a later one replaces."""
@@ -57,6 +58,20 @@ class OpenRequest:
     result_schema: str | None = None
     heartbeat_timeout: timedelta | None = None
     traceparent: str | None = None
+
+    @property
+    def terms(self) -> Terms:
+        """The terms of the callback if it is created now."""
+        return Terms(
+            callback_id=self.id,
+            namespace=self.ref.namespace,
+            workflow_id=self.ref.workflow_id,
+            activity_id=self.ref.activity_id,
+            workflow_type=self.workflow_type,
+            activity_type=self.activity_type,
+            task_queue=self.task_queue,
+            schema_id=None,
+        )
 
 
 @dataclass(frozen=True, slots=True)

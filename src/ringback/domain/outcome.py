@@ -6,11 +6,12 @@ Temporal as a payload, without encoding them again.
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from hashlib import sha256
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
+from ringback.domain.encrypted_body import is_encrypted, read_encrypted
 from ringback.domain.exact_json import Number, parse_exactly
 
 RESUME_TYPE: Final = "RingbackResume"
@@ -18,6 +19,9 @@ RESUME_TYPE: Final = "RingbackResume"
 
 _DROPPED: Final = b"\x00dropped "
 """The beginning of what is stored instead of a body; JSON has no such character."""
+
+_SEALED: Final = _DROPPED + b"sealed:"
+"""The beginning of what is stored instead of an encrypted body."""
 
 SHORTEST_DELAY: Final = timedelta(milliseconds=1)
 """Sent instead of zero: the next attempt starts as soon as it can."""
@@ -76,6 +80,8 @@ class Canceled:
 
 Outcome: TypeAlias = Completed | Failed | Canceled
 
+AnyOutcome = TypeVar("AnyOutcome", Completed | Failed | Canceled, Completed | Failed)
+
 KINDS: Final[dict[type[Outcome], str]] = {
     Completed: "completed",
     Failed: "failed",
@@ -87,10 +93,12 @@ KINDS: Final[dict[type[Outcome], str]] = {
 def drop_body(body: bytes, salt: bytes) -> bytes:
     """Return what is stored instead of a body that is no longer kept: a salted digest of its value.
 
-    `is_same_answer` still recognizes the same answer by it. It is not JSON.
+    `is_same_answer` still recognizes the same answer by it. Of an encrypted body the seal is left.
+    It is not JSON.
     """
-    meaning = json.dumps(parse_exactly(body), sort_keys=True, default=_to_plain_number)
-    digest = sha256(salt + meaning.encode()).hexdigest()
+    if is_encrypted(body):
+        return _SEALED + read_encrypted(body).seal.encode()
+    digest = sha256(salt + to_value(body).encode()).hexdigest()
     return _DROPPED + salt.hex().encode() + b":" + digest.encode()
 
 
@@ -99,16 +107,33 @@ def is_dropped(body: bytes) -> bool:
     return body.startswith(_DROPPED)
 
 
+def read_seal(body: bytes) -> str | None:
+    """Return the seal of a stored body that is or was encrypted; `None` for any other."""
+    if is_encrypted(body):
+        return read_encrypted(body).seal
+    if body.startswith(_SEALED):
+        return body.removeprefix(_SEALED).decode("ascii", "replace")
+    return None
+
+
+def to_value(body: bytes) -> str:
+    """Return a text that is equal for two bodies if, and only if, their values are."""
+    return json.dumps(parse_exactly(body), sort_keys=True, default=_to_plain_number)
+
+
 def is_same_answer(one: Outcome, other: Outcome) -> bool:
     """Return whether two outcomes are equal; the body of the first may have been dropped.
+
+    It is false if one is or was encrypted: `ringback.core.body_encryption` compares such bodies.
 
     JSON is compared by value: whitespace and the order of keys do not count, and the last of two
     members with one name counts. Numbers are compared exactly, whatever their length: `1`, `1.0`
     and `10e-1` are equal; `1`, `"1"` and `true` differ.
     """
-    stored = to_body(one)
+    stored, sent = to_body(one), to_body(other)
+    if any(body is not None and read_seal(body) is not None for body in (stored, sent)):
+        return False
     if stored is not None and is_dropped(stored):
-        sent = to_body(other)
         is_same_kind = type(one) is type(other) and to_fields(one) == to_fields(other)
         salt = bytes.fromhex(stored.removeprefix(_DROPPED).partition(b":")[0].decode())
         return is_same_kind and sent is not None and drop_body(sent, salt) == stored
@@ -137,6 +162,13 @@ def to_body(outcome: Outcome) -> bytes | None:
             return result
         case Failed(details=details) | Canceled(details):
             return details
+
+
+def with_body(outcome: AnyOutcome, body: bytes | None) -> AnyOutcome:
+    """Return `outcome` with another body."""
+    if isinstance(outcome, Completed):
+        return replace(outcome, result=body)
+    return replace(outcome, details=body)
 
 
 def from_parts(kind: str, body: bytes | None, fields: dict[str, object]) -> Outcome:

@@ -8,12 +8,13 @@ from typing import Any, Final
 
 from ringback.domain.callback import Callback
 from ringback.domain.durations import format_instant
+from ringback.domain.encrypted_body import surround
 from ringback.domain.errors import (
     Problem,
 )
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.names import LONGEST_NAME, is_name, is_user_name
-from ringback.domain.outcome import Completed, Failed, is_same_answer
+from ringback.domain.outcome import Completed, Failed, is_same_answer, read_seal
 from ringback.domain.policy import (
     LINK_HOLDER,
     LONGEST_REASON,
@@ -209,9 +210,15 @@ def find_vote(votes: Sequence[Vote], user: str) -> Vote | None:
 
 
 def is_same_vote(vote: Vote, request: VoteRequest) -> bool:
-    """Return whether a request repeats `vote`; JSON is compared by value."""
+    """Return whether a request repeats `vote`.
+
+    JSON is compared by value, and encrypted bodies by their seals.
+    """
     if (vote.approved, vote.reason or "") != (request.approved, request.reason or ""):
         return False
+    if vote.body is not None and (seal := read_seal(vote.body)) is not None:
+        is_sealed_alike = request.body is not None and seal == read_seal(request.body)
+        return vote.body == request.body or (bool(seal) and is_sealed_alike)
     return is_same_answer(Completed(vote.body), Completed(request.body))
 
 
@@ -242,11 +249,15 @@ def to_outcome(policy: Policy, votes: Sequence[Vote], *, approved: bool) -> Comp
     if approved or policy.on_reject is OnReject.RESULT:
         return Completed(decision)
     message = "approval denied" + (f": {last.reason}" if last.reason else "")
-    return Failed(message, type=APPROVAL_DENIED, non_retryable=True, details=b"[" + decision + b"]")
+    details = surround(decision, b"[", b"]")
+    return Failed(message, type=APPROVAL_DENIED, non_retryable=True, details=details)
 
 
 def _to_decision(votes: Sequence[Vote], *, approved: bool) -> bytes:
-    """Return a decision as JSON, in which the form is byte for byte what the voter sent."""
+    """Return a decision as JSON, in which the form is byte for byte what the voter sent.
+
+    It is stored: an encrypted form stays encrypted in it.
+    """
     last = votes[-1]
     forms = [vote.body for vote in votes if vote.approved is approved and vote.body is not None]
     decision: dict[str, Any] = {
@@ -257,7 +268,7 @@ def _to_decision(votes: Sequence[Vote], *, approved: bool) -> bytes:
         "is_default": False,
     }
     start = json.dumps(decision, ensure_ascii=False).encode().removesuffix(b"}")
-    return start + b', "form": ' + (forms[-1] if forms else b"null") + b"}"
+    return surround(forms[-1] if forms else b"null", start + b', "form": ', b"}")
 
 
 def _to_plain(vote: Vote) -> dict[str, Any]:

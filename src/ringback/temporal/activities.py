@@ -10,12 +10,14 @@ from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
 from temporalio.client import Client
 from temporalio.service import WorkflowService
 
+from ringback.core.body_encryption import decrypt_outcome
 from ringback.domain.activity_state import ActivityState, Ended, Pending, Unknown
 from ringback.domain.callback import ActivityExecution, Callback
 from ringback.domain.errors import ActivityGoneError, TemporalUnreachableError
 from ringback.domain.outcome import Completed, Outcome
 from ringback.domain.terms import Terms, to_terms
 from ringback.temporal import standalone
+from ringback.temporal.body_cipher import CodecCipher
 from ringback.temporal.describe import describe, find_listed, find_pending, to_instant, to_pending
 from ringback.temporal.encoder import Encoder, Use
 from ringback.temporal.encoding import Encoded, encode, relays_json
@@ -199,6 +201,7 @@ class TemporalActivities:
         """
         self._service = client.workflow_service
         self._encoder = encoder or Encoder(client.data_converter)
+        self._cipher = CodecCipher(self._encoder, use=Use.DELIVERY)
         self._is_relayed = relays_json(client.data_converter)
         self._limits = Limits(client)
         self._lookup = ActivityLookup(client.workflow_service)
@@ -221,7 +224,8 @@ class TemporalActivities:
         return self._limits.allow(namespace, len(outcome.result or b"") + _WRAPPER)
 
     async def encode(self, callback: Callback, outcome: Outcome) -> Encoded:
-        return await encode(self._encoder, to_terms(callback), outcome, use=Use.DELIVERY)
+        plain = await decrypt_outcome(self._cipher, callback, outcome)
+        return await encode(self._encoder, to_terms(callback), plain, use=Use.DELIVERY)
 
     async def deliver_to_attempt(
         self, callback: Callback, encoded: object, *, identity: str

@@ -133,7 +133,7 @@ class Encoder:
         if isinstance(error, _OverrunError):
             raise self._overrun(id_, within, "does not return") from error
         # The error's text is user code's and may contain the answer.
-        msg = f"the data converter failed to encode the answer: {type(error).__name__}"
+        msg = f"the data converter failed: {type(error).__name__}"
         raise EncodingError(msg) from error
 
     def _suspect(self, thread: "_Thread", work: asyncio.Future[Any], id_: CallbackId) -> None:

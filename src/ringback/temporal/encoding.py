@@ -45,7 +45,7 @@ Encoded = Result | Failure | Cancellation
 
 def raw_json(body: bytes) -> RawValue:
     """Wrap JSON bytes in a value that every payload converter passes through."""
-    return RawValue(_payload(body))
+    return RawValue(to_payload(body))
 
 
 def raw_values(body: bytes | None) -> list[RawValue]:
@@ -53,13 +53,14 @@ def raw_values(body: bytes | None) -> list[RawValue]:
     return [] if body is None else [raw_json(body)]
 
 
-def _payload(body: bytes) -> Payload:
+def to_payload(body: bytes) -> Payload:
+    """Return the payload of one JSON value, unchanged."""
     return Payload(metadata=_JSON, data=body)
 
 
 def as_payloads(body: bytes | None) -> Payloads | None:
     """Return one payload for one JSON value, unchanged; `None` for nothing."""
-    return None if body is None else Payloads(payloads=[_payload(body)])
+    return None if body is None else Payloads(payloads=[to_payload(body)])
 
 
 def contextual(converter: DataConverter, terms: Terms) -> DataConverter:

@@ -13,10 +13,12 @@ from temporalio.api.common.v1 import Payloads
 from temporalio.client import Client
 from temporalio.service import WorkflowService
 
+from ringback.core.body_encryption import decrypt_body
 from ringback.domain.activity_state import HeartbeatResponse
 from ringback.domain.callback import Callback
 from ringback.domain.ids import CallbackId
 from ringback.domain.terms import to_terms
+from ringback.temporal.body_cipher import CodecCipher
 from ringback.temporal.describe import recorded_details
 from ringback.temporal.encoder import Encoder, Use
 from ringback.temporal.encoding import as_payloads, contextual, raw_values, relays_json, to_payloads
@@ -39,6 +41,7 @@ class TemporalHeartbeats:
         """
         self._service = client.workflow_service
         self._encoder = encoder or Encoder(client.data_converter)
+        self._cipher = CodecCipher(self._encoder, use=Use.DELIVERY)
         self._identity = client.identity
         self._limits = Limits(client)
         self._recorded = _Recorded(client.workflow_service)
@@ -63,6 +66,8 @@ class TemporalHeartbeats:
             return await in_time(requests.heartbeat(details))
 
     async def _to_be_sent(self, callback: Callback, details: bytes | None) -> Payloads | None:
+        if details is not None:
+            details = await decrypt_body(self._cipher, callback, details)
         given = await self._encode(callback, details, Use.DELIVERY)
         if given is None:
             return await self._recorded.find(callback)

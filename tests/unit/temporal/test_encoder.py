@@ -135,7 +135,7 @@ async def test_error_of_the_codec_is_reported_without_its_text(encoder: Encoder)
 
     message = await refused(encoder, fail, ONE)
 
-    assert message == "the data converter failed to encode the answer: TimeoutError"
+    assert message == "the data converter failed: TimeoutError"
 
 
 async def test_other_encodings_use_another_thread_while_one_is_blocked(
