@@ -152,9 +152,7 @@ def opened_link_sender(settings: Settings, clock: Clock) -> AbstractAsyncContext
     Raises:
         ConfigurationError: A secret is invalid or cannot be read, or every user can read its file.
     """
-    is_given = settings.webhook_secrets is not None or settings.postgresql_url is not None
-    has_file = settings.database_path.with_suffix(".webhooks").exists()
-    known = load_webhook_secrets(settings) if is_given or has_file else ()
+    known = load_webhook_secrets(settings) if _has_webhook_secret(settings) else ()
     if not known:
         logger.warning(
             "no webhook secret for ringback.wait: it sends no links; set RINGBACK_WEBHOOK_SECRETS"
@@ -163,6 +161,13 @@ def opened_link_sender(settings: Settings, clock: Clock) -> AbstractAsyncContext
         return nullcontext(Unsigned())
     network = PublicNetwork(allows_private=settings.allow_private_webhooks)
     return opened_webhooks(known, clock=clock, network=network)
+
+
+def _has_webhook_secret(settings: Settings) -> bool:
+    if settings.webhook_secrets is not None:
+        return True
+    is_local = settings.postgresql_url is None
+    return is_local and settings.database_path.with_suffix(".webhooks").exists()
 
 
 def _new_secret() -> str:

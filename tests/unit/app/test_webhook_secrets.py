@@ -88,6 +88,20 @@ async def test_worker_creates_no_secret_of_its_own(
     assert files_in(tmp_path) == []
 
 
+async def test_worker_on_postgresql_has_no_secret_by_default(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path, store=POSTGRESQL)
+
+    async with opened_link_sender(settings, ManualClock()) as sender:
+        assert isinstance(sender, Unsigned)
+
+
+async def test_worker_on_postgresql_uses_the_secrets_of_the_settings(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path, store=POSTGRESQL, webhook_secrets=SecretStr(ONE))
+
+    async with opened_link_sender(settings, ManualClock()) as sender:
+        assert isinstance(sender, Webhooks)
+
+
 async def test_worker_signs_with_the_secret_of_the_gateway_on_its_machine(tmp_path: Path) -> None:
     (secret,) = load_webhook_secrets(Settings(data=tmp_path))
     settings = Settings(data=tmp_path, allow_private_webhooks=True)
