@@ -157,7 +157,7 @@ lint: ## fix what ruff can fix, and format
 	else $(SUBMAKE) setup && $(BIN)/ruff check --fix . && $(BIN)/ruff format .; fi
 
 requirements: setup ## compile requirements/dev.txt from pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --extra gateway --extra dev-server --extra notify --extra oidc --extra otel --extra postgres --extra queues --extra signatures --group dev --group docs --group bench --universal \
+	$(BIN)/uv pip compile pyproject.toml --extra gateway --extra dev-server --extra notify --extra oidc --extra otel --extra postgres --extra queues --extra signatures --group dev --group docs --group bench --group agents --universal \
 	  --python-version 3.11 --upgrade --no-header --no-annotate --no-emit-index-url \
 	  --output-file requirements/dev.txt --quiet
 	$(BIN)/uv pip compile --group release --universal --python-version 3.11 --upgrade --no-header --no-annotate --no-emit-index-url \

@@ -21,7 +21,7 @@ from benchmarks.page import RESULTS, page_of
 from benchmarks.page import page as speed_page
 from benchmarks.parts import rows
 from benchmarks.results import load
-from docs import activity_inputs, deploy_files, licences, log_words, providers, words
+from docs import activity_inputs, agents, deploy_files, licences, log_words, providers, words
 from docs.log_events import LEVELS, find_events
 from ringback.app.container import Parts
 from ringback.app.exits import EXITS, exit_code
@@ -67,6 +67,7 @@ def pages() -> dict[Path, str]:
     """Return the text of each generated page, by its file."""
     return {
         REFERENCE / "activities.md": _head("Activities by name", activity_inputs.text()),
+        REFERENCE / "agents.md": _head("Agent frameworks", agents.text()),
         REFERENCE / "cli.md": _cli(),
         REFERENCE / "errors.md": _errors(),
         REFERENCE / "http.md": _http(),

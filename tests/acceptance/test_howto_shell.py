@@ -32,6 +32,7 @@ PAGES: Final = (
 )
 PAGES_NOT_RUN: Final = {
     "activities-by-name": "tests/other_sdk/test_activities_by_name.py runs the page",
+    "agents": "tests/examples/test_agents.py approves with changed arguments",
     "answer-from-a-queue": "tests/integration/test_howto_answer_from_a_queue.py runs the page",
     "answer-by-alias": "test_aliases answers, repeats and removes an alias on a real server",
     "inbox": "tests/unit/cli/test_inbox.py runs the command",

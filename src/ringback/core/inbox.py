@@ -137,5 +137,6 @@ def _to_body(callback: Callback, *, approved: bool) -> bytes | None:
     policy = callback.options.policy
     if policy is not None and not policy.is_decision:
         raise MalformedRequestError([Problem("", _GIVE_THE_RESULT)])
+    needs_form = callback.schema_id is not None and (policy is None or policy.require_form)
     # A form without required fields may stay empty.
-    return b"{}" if approved and callback.schema_id is not None else None
+    return b"{}" if approved and needs_form else None

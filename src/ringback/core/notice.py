@@ -22,6 +22,7 @@ def write_notice(callback: Callback, votes: Sequence[Vote], url: str) -> Notice:
     """Return what a message about `callback` shows now; people decide at `url`."""
     options, policy, end = callback.options, callback.options.policy, describe_end(callback)
     is_decision = policy is not None and policy.is_decision and callback.state is State.OPEN
+    has_form = callback.schema_id is not None and (policy is None or policy.require_form)
     return Notice(
         callback_id=callback.id,
         title=options.title or f"{callback.activity_type} in {callback.workflow_type}",
@@ -32,8 +33,8 @@ def write_notice(callback: Callback, votes: Sequence[Vote], url: str) -> Notice:
         deadline_at=callback.deadline_at,
         subject=callback.subject.digest,
         url=url,
-        # A button cannot fill in a form.
-        can_approve=is_decision and callback.schema_id is None,
+        # A button cannot fill in a form that a yes needs.
+        can_approve=is_decision and not has_form,
         can_reject=is_decision,
         ended=None if end is None else end.sentence,
     )

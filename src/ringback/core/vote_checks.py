@@ -65,7 +65,7 @@ class VoteValidator:
         except WrongVoteError as exc:
             problems += exc.problems
         if is_open and policy.is_decision:
-            problems += await self._find_form_problems(terms, request)
+            problems += await self._find_form_problems(terms, policy, request)
         if problems:
             raise WrongVoteError(problems)
         if not is_open:
@@ -102,9 +102,12 @@ class VoteValidator:
         encrypted = await self._bodies.encrypt(terms, Completed(request.body))
         return replace(request, body=to_body(encrypted))
 
-    async def _find_form_problems(self, terms: Terms, request: VoteRequest) -> list[Problem]:
+    async def _find_form_problems(
+        self, terms: Terms, policy: Policy, request: VoteRequest
+    ) -> list[Problem]:
         if request.body is None:
-            is_missing = terms.schema_id is not None and request.approved
+            is_asked = terms.schema_id is not None and policy.require_form
+            is_missing = is_asked and request.approved
             return [Problem("/form", "it is missing")] if is_missing else []
         if terms.schema_id is None:
             return [Problem("/form", "no form is asked for")]

@@ -86,6 +86,7 @@ class Policy:
             longer be reached, or as many have rejected as must approve.
         require_reason: When a voter must give a reason.
         on_reject: How the activity ends when people reject.
+        require_form: Whether a yes needs the form, where there is one.
         link_decides: Whether whoever holds a link may vote. `None`: only without assignees and
             excluded users, and where one approval suffices.
     """
@@ -97,6 +98,7 @@ class Policy:
     veto: bool = True
     require_reason: RequireReason = RequireReason.NEVER
     on_reject: OnReject = OnReject.RESULT
+    require_form: bool = True
     link_decides: bool | None = None
 
     @classmethod

@@ -117,6 +117,9 @@ def _check_reachable(policy: Policy) -> None:
     if not policy.is_decision and policy.approvals != 1:
         msg = "approvals counts decisions: where people give the result itself, the first decides"
         raise ValueError(msg)
+    if not policy.require_form and policy.approvals_needed > 1:
+        msg = "require_form=False needs approvals=1: several people could approve different forms"
+        raise ValueError(msg)
     if most is not None and policy.approvals_needed > most:
         msg = f"{policy.approvals_needed} approvals are needed, but only {most} may decide"
         raise ValueError(msg)

@@ -65,6 +65,12 @@ class PolicyIn(RulesIn):
         strict=True,
         description="Whether people approve or reject; otherwise they give the result itself.",
     )
+    require_form: bool = Field(
+        default=True,
+        strict=True,
+        description="Whether a yes needs the form, where there is one. Without it, one approval"
+        " must suffice.",
+    )
 
 
 class EscalationIn(BaseModel):

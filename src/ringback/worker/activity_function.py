@@ -42,12 +42,22 @@ AGENT_FRAMEWORK: Final = "WaitInAgentFramework"
 NO_NEXT_ATTEMPT: Final = "NoNextAttempt"
 """Failure type of an activity that waits with `resume` and has no attempt left to continue in."""
 
-_FRAMEWORKS: Final = ("temporalio", "pydantic_ai")
-"""Packages whose activities run user functions and wrap their return values."""
-
 _ADVICE: Final = (
-    "wait in a separate activity that returns the answer, and call it from workflow code"
+    "wait in a separate activity that returns the answer, and call it from workflow code; for an"
+    " agent's tool, `ringback.agents.ask` does that"
 )
+
+_FRAMEWORKS: Final = {
+    "temporalio.langgraph": "ask in a node with execute_in='workflow', by"
+    " `ringback.agents.langgraph.ask_about` or `ringback.agents.ask`",
+    "temporalio": _ADVICE,
+    "pydantic_ai": "give the tool requires_approval=True, and the agent the capability"
+    " `ringback.agents.pydantic_ai.Approvals`",
+}
+"""Packages whose activities run user functions and wrap their return values; what to do there.
+
+The first package that has the activity counts.
+"""
 
 UNKNOWN: Final = object()
 """The return type of a function without a usable annotation."""
@@ -91,9 +101,11 @@ def check_activity(result_type: object, *, resumes: bool = False) -> None:
     function = _function.get(None)
     if function is None:
         return
-    package = _framework_of(function)
-    if package is not None:
-        _refuse(f"belongs to {package}, which wraps its return value", AGENT_FRAMEWORK)
+    module = _module_of(function)
+    for package, advice in _FRAMEWORKS.items():
+        if module == package or module.startswith(f"{package}."):
+            reason = f"belongs to {module}, which wraps its return value"
+            _refuse(reason, AGENT_FRAMEWORK, advice=advice)
     returned = UNKNOWN if resumes else return_type(function)
     if returned is not UNKNOWN and not is_held_by(returned, result_type):
         said = f"returns {_name(returned)}, but waits for {_name(result_type)}"
@@ -122,15 +134,13 @@ def _refuse_resume(reason: str) -> None:
     raise ApplicationError(msg, type=NO_NEXT_ATTEMPT, non_retryable=True)
 
 
-def _refuse(reason: str, failure_type: str) -> None:
-    msg = f"activity {activity.info().activity_type} cannot wait: it {reason}; {_ADVICE}"
+def _refuse(reason: str, failure_type: str, *, advice: str = _ADVICE) -> None:
+    msg = f"activity {activity.info().activity_type} cannot wait: it {reason}; {advice}"
     raise ApplicationError(msg, type=failure_type, non_retryable=True)
 
 
-def _framework_of(function: Callable[..., Any]) -> str | None:
-    module = str(getattr(_unwrapped_partial(function), "__module__", ""))
-    is_theirs = any(module == name or module.startswith(f"{name}.") for name in _FRAMEWORKS)
-    return module if is_theirs else None
+def _module_of(function: Callable[..., Any]) -> str:
+    return str(getattr(_unwrapped_partial(function), "__module__", ""))
 
 
 def return_type(function: Callable[..., Any]) -> object:

@@ -105,12 +105,15 @@ class DecisionOptions(BaseOptions, total=False):
         require_reason: When a vote needs a reason: `never`, `rejection` or `always`.
         on_reject: Whether a rejection is a `result`, or makes the activity `fail` with the
             non-retryable type "ApprovalDenied".
+        require_form: Whether a yes needs the form, where there is one. Without it, `Decision.form`
+            is `None` if nobody filled it in. It needs `approvals=1`. Default: yes.
     """
 
     approvals: int | Literal["majority"]
     veto: bool
     require_reason: Literal["never", "rejection", "always"]
     on_reject: Literal["result", "fail"]
+    require_form: bool
 
 
 _RULES: Final = frozenset(one.name for one in fields(Policy))

@@ -149,6 +149,14 @@ async def test_approval_sends_an_empty_form_if_there_is_one(
     assert isinstance(decided.result, kind), decided.result
 
 
+async def test_approval_sends_no_form_where_the_policy_needs_none(inbox: Inbox) -> None:
+    question = await inbox.ask(policy=Policy(require_form=False), result_schema='{"euros": 5}')
+
+    (decided,) = await inbox.decide(tick(question))
+
+    assert isinstance(decided.result, Receipt), decided.result
+
+
 async def test_unavailable_store_is_the_result_of_each_question(inbox: Inbox) -> None:
     question = await inbox.ask()
     inbox.database.is_available = False

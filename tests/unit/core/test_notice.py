@@ -53,6 +53,13 @@ async def test_result_of_a_person_is_an_answer() -> None:
     assert not notice.can_reject
 
 
+async def test_button_approves_where_a_yes_needs_no_form() -> None:
+    for policy, can_approve in [(Policy(), False), (Policy(require_form=False), True)]:
+        callback = await factories.opened(factories.request(policy=policy, result_schema="{}"))
+
+        assert write_notice(callback, [], URL).can_approve is can_approve
+
+
 async def test_ended_question_has_no_buttons_and_no_claim() -> None:
     callback = await factories.opened(factories.request(policy=Policy()))
     over = replace(callback, state=State.EXPIRED, expired_because="over", claimant="ada")

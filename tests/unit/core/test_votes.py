@@ -396,6 +396,16 @@ async def test_rejection_needs_no_form(hall: Hall) -> None:
     assert receipt.state is State.ACCEPTED
 
 
+async def test_approval_needs_no_form_where_the_policy_says_so(hall: Hall) -> None:
+    callback = await hall.ask(Policy(require_form=False), result_schema=FORM)
+
+    with pytest.raises(WrongVoteError):
+        await hall.vote(callback, "ada", body=b'{"n":2}')
+    receipt = await hall.vote(callback, "ada")
+
+    assert receipt.state is State.ACCEPTED
+
+
 async def test_form_that_nobody_asked_for_is_refused(hall: Hall) -> None:
     callback = await hall.ask(Policy())
 

@@ -162,6 +162,7 @@ def test_policy_survives_plain_json() -> None:
         veto=False,
         require_reason=RequireReason.REJECTION,
         on_reject=OnReject.FAIL,
+        require_form=False,
         link_decides=False,
     )
 
@@ -185,6 +186,7 @@ def test_names_that_differ_only_in_case_count_once() -> None:
         {"assignees": ["user:a:b", "group:x y"], "exclude": ["Ada Lovelace"]},
         {"assignees": [ADA, BOB], "approvals": 3, "link_decides": True},
         {"is_decision": False, "assignees": [FINANCE]},
+        {"require_form": False, "assignees": [ADA], "approvals": "majority"},
     ],
     ids=str,
 )
@@ -220,6 +222,7 @@ def test_policy_that_people_can_meet_is_accepted(plain: dict[str, Any] | None) -
         ({"approvals": "majority"}, "groups have no known size"),
         ({"approvals": "majority", "assignees": [ADA, FINANCE]}, "groups have no known size"),
         ({"is_decision": False, "approvals": 2}, "the first decides"),
+        ({"require_form": False, "approvals": 2}, "approve different forms"),
         ({"assignees": [ADA], "approvals": 2}, "only 1 may decide"),
         ({"assignees": [ADA, ADA.replace("ada", "ADA")], "approvals": 2}, "only 1 may"),
         ({"assignees": [ADA], "exclude": ["Ada@example.org"]}, "only 0 may decide"),

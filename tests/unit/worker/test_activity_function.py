@@ -126,7 +126,7 @@ async def test_activity_that_returns_another_type_is_refused(function: Callable[
     assert caught.value.message == (
         "activity unknown cannot wait: it returns ActivityOutput, but waits for Receipt, which the "
         "workflow cannot read; wait in a separate activity that returns the answer, and call "
-        "it from workflow code"
+        "it from workflow code; for an agent's tool, `ringback.agents.ask` does that"
     )
 
 
@@ -162,7 +162,7 @@ async def test_wait_inside_an_agent_framework_is_refused(
 
     assert (caught.value.type, caught.value.non_retryable) == ("WaitInAgentFramework", True)
     assert f"it belongs to {module}, which wraps its return value" in caught.value.message
-    assert "wait in a separate activity" in caught.value.message
+    assert "`ringback.agents." in caught.value.message
 
 
 @pytest.mark.parametrize("module", ["temporalio_orders.activities", "pydantic_ai_tools", "orders"])

@@ -197,7 +197,7 @@ def _to_row(entry: InboxEntry, person: Person, now: datetime) -> dict[str, Any]:
         if can_tick
         else None,
         "needs_page": may_decide and not policy.is_decision,
-        "has_form": can_tick and callback.schema_id is not None,
+        "has_form": can_tick and policy.require_form and callback.schema_id is not None,
         "may_claim": may_decide and claimant is None and policy.approvals_needed == 1,
         "may_release": is_open and claimant is not None and (is_claimant or person.is_admin),
         "may_reassign": may_decide or (is_open and person.is_admin),

@@ -1,0 +1,144 @@
+"""`approvals`: the activity that asks people about the tool calls of agents."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Any, Final, Literal, NoReturn, TypedDict, Unpack
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from ringback.agents.approval import ACTIVITY, NOBODY_DECIDED, Question, ToolCall
+from ringback.domain.errors import GatewayRefusedError, NotWiredError
+from ringback.domain.policy_checks import Escalation
+from ringback.domain.subject import Subject
+from ringback.worker.callback import Callback
+from ringback.worker.decide import wait_for_decision
+from ringback.worker.decision import Decision
+from ringback.worker.options import to_options
+from ringback.worker.runtime import get_runtime
+
+CANNOT_ASK: Final = "CannotAsk"
+"""Failure type of a question that nobody can be asked, however often it is tried."""
+
+_PERMANENT: Final = frozenset({
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+})
+
+
+class ApprovalOptions(TypedDict, total=False):
+    """Options of `approvals`: those of `wait_for_decision` that fit every question.
+
+    Attributes:
+        assignees: The people who may decide, as `user:ada@example.org` and `group:finance`.
+        exclude: Users who may not decide.
+        approvals: How many distinct people must approve. With more than one, nobody may change the
+            arguments: all approve the same.
+        veto: Whether one rejection rejects.
+        require_reason: When a vote needs a reason: `never`, `rejection` or `always`.
+        link_decides: Whether holders of the link may decide, where people are named.
+        notify: Channels through which they are asked.
+        remind_every: How often they are reminded.
+        escalate: More people who are asked if there is no decision after a while.
+        notify_url: Receives a signed webhook for every change of a question.
+        cancel_url: Receives a signed webhook when a question ends without an answer.
+        tags: Labels for searching.
+        metadata: Plain JSON with your own keys, which everybody with the link sees.
+    """
+
+    assignees: Sequence[str]
+    exclude: Sequence[str]
+    approvals: int | Literal["majority"]
+    veto: bool
+    require_reason: Literal["never", "rejection", "always"]
+    link_decides: bool | None
+    notify: Sequence[str]
+    remind_every: timedelta | None
+    escalate: Sequence[Escalation]
+    notify_url: str | None
+    cancel_url: str | None
+    tags: Sequence[str]
+    metadata: Mapping[str, object]
+
+
+def approvals(
+    submit: Callable[[ToolCall, Callback], Awaitable[None]] | None = None,
+    **options: Unpack[ApprovalOptions],
+) -> Callable[[Question], Awaitable[Decision]]:
+    """Return the activity that `ask` and the adapters need: add it to the worker's activities.
+
+    People see the tool, its arguments and the id of the call, on the page, in the inbox and in
+    messages. Their vote names exactly that version.
+
+    Args:
+        submit: Sends the link of a question somewhere; not needed where `notify` or the inbox asks
+            people.
+        **options: See `ApprovalOptions`.
+
+    Raises:
+        ValueError: An option is invalid, or nobody could ever decide.
+        TypeError: An option is unknown, or has the wrong type.
+
+    Example:
+        >>> Worker(client, task_queue="refunds", workflows=[Refunds], activities=[
+        ...     refund, approvals(assignees=["group:finance"], notify=["slack:#finance"]),
+        ... ])
+    """
+    unknown = options.keys() - ApprovalOptions.__annotations__.keys()
+    if unknown:
+        msg = f"approvals() has no option {min(unknown)}; see ApprovalOptions"
+        raise TypeError(msg)
+    to_options(Decision, is_decision=True, **options)
+
+    @activity.defn(name=ACTIVITY)
+    async def approve_tool_call(question: Question) -> Decision:
+        async def send(callback: Callback) -> None:
+            if submit is not None:
+                await submit(question.call, callback)
+
+        subject, merged = _to_subject(question.call), _merge(options, question)
+        try:
+            get_runtime()
+            to_options(Decision, is_decision=True, details=subject.details, **merged)
+        except (ValueError, TypeError, NotWiredError) as exc:
+            _refuse(exc)
+        try:
+            return await wait_for_decision(
+                subject,
+                send,
+                form=None if merged["require_form"] else question.form,
+                on_deadline=Decision(approved=False, reason=NOBODY_DECIDED),
+                **merged,
+            )
+        except GatewayRefusedError as exc:
+            if exc.status in _PERMANENT:
+                _refuse(exc)
+            raise
+
+    return approve_tool_call
+
+
+def _to_subject(call: ToolCall) -> Subject:
+    details: dict[str, object] = {"tool": call.tool, "arguments": call.arguments}
+    if call.call_id is not None:
+        details["call_id"] = call.call_id
+    return Subject(f"May {call.tool} run?", call.description, details)
+
+
+def _merge(options: ApprovalOptions, question: Question) -> Any:
+    # Several people approve the arguments that all of them see.
+    is_one_enough = options.get("approvals", 1) == 1
+    deadline = timedelta(seconds=question.within)
+    merged: dict[str, Any] = {**options, "deadline": deadline, "require_form": not is_one_enough}
+    if question.assignees is not None:
+        merged["assignees"] = question.assignees
+    if question.exclude:
+        merged["exclude"] = [*options.get("exclude", ()), *question.exclude]
+    return merged
+
+
+def _refuse(error: Exception) -> NoReturn:
+    msg = f"nobody can be asked: {error}"
+    raise ApplicationError(msg, type=CANNOT_ASK, non_retryable=True) from error

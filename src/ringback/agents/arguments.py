@@ -1,0 +1,46 @@
+"""The form in which a person may change a call's arguments, from the tool's JSON Schema."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+_BY_NAME: Final = ("properties", "patternProperties", "$defs", "definitions")
+_LISTS: Final = ("anyOf", "oneOf", "prefixItems")
+_COMBINED: Final = ("allOf", "if", "$ref", "$dynamicRef", "dependentSchemas")
+
+
+def to_form(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the schema of a form with these arguments; `None` if there is nothing to change.
+
+    Objects accept only the properties that they name, unless they say otherwise: a tool ignores
+    unknown ones, and the note for the model would name them.
+    """
+    if not schema.get("properties"):
+        return None
+    copied = json.loads(json.dumps(schema, allow_nan=False))
+    # A part of `allOf` that is closed would reject what the other parts name.
+    closed = _close(copied) if '"allOf"' not in json.dumps(copied) else _close_object(copied)
+    return {**closed, "default": dict(arguments)}
+
+
+def _close(schema: Any) -> Any:
+    if not isinstance(schema, dict):
+        return schema
+    closed = _close_object(schema)
+    for keyword in _BY_NAME:
+        if isinstance(closed.get(keyword), dict):
+            closed[keyword] = {name: _close(one) for name, one in closed[keyword].items()}
+    for keyword in _LISTS:
+        if isinstance(closed.get(keyword), list):
+            closed[keyword] = [_close(one) for one in closed[keyword]]
+    if "items" in closed:
+        closed["items"] = _close(closed["items"])
+    return closed
+
+
+def _close_object(schema: dict[str, Any]) -> dict[str, Any]:
+    is_open = "additionalProperties" not in schema and "unevaluatedProperties" not in schema
+    if "properties" not in schema or not is_open:
+        return dict(schema)
+    is_combined = any(keyword in schema for keyword in (*_COMBINED, *_LISTS))
+    return {**schema, ("unevaluatedProperties" if is_combined else "additionalProperties"): False}

@@ -1,0 +1,135 @@
+"""`ask`: workflow code asks people whether a tool may run."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, Final, Required, TypedDict, Unpack
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, is_cancelled_exception
+from temporalio.exceptions import TimeoutError as TemporalTimeoutError
+
+from ringback.agents.approval import (
+    ACTIVITY,
+    NOBODY_DECIDED,
+    Approval,
+    Question,
+    ToolCall,
+    is_plain_json,
+    to_approval,
+    to_failure,
+)
+from ringback.agents.arguments import to_form
+from ringback.domain.errors import NotWiredError
+
+_GRACE: Final = timedelta(minutes=10)
+"""How much longer Temporal waits than people have: the gateway may deliver an answer late."""
+
+_RETRIES: Final = RetryPolicy(maximum_interval=timedelta(seconds=30))
+"""The gateway may be away for a while."""
+
+
+class AskOptions(TypedDict, total=False):
+    """Options of `ask` and of the adapters.
+
+    Attributes:
+        within: How long people have. Then the approval says that nobody decided.
+        assignees: The people who may decide, instead of those of `approvals`.
+        exclude: Users who may not decide, in addition to those of `approvals`.
+        may_edit: Whether a person may change the arguments. Default: yes, with the tool's
+            JSON Schema, and where one approval suffices.
+        task_queue: The task queue of the worker that has `approvals`; by default the workflow's.
+    """
+
+    within: Required[timedelta]
+    assignees: Sequence[str]
+    exclude: Sequence[str]
+    may_edit: bool
+    task_queue: str
+
+
+async def ask(
+    tool: str,
+    arguments: Mapping[str, Any],
+    call_id: str | None = None,
+    *,
+    schema: Mapping[str, Any] | None = None,
+    description: str | None = None,
+    **options: Unpack[AskOptions],
+) -> Approval:
+    """Ask people whether an agent may make a call, and wait for what they decide.
+
+    Call it in workflow code. A rejection, a failure and silence are values; the cancellation of the
+    workflow is raised. Each call asks a question of its own: an answer approves exactly the
+    arguments that it was shown with. A replay does not ask again.
+
+    The worker needs `RingbackPlugin`, and `approvals(…)` among its activities.
+
+    Args:
+        tool: The tool's name.
+        arguments: What it would run with, as plain JSON.
+        call_id: The model's name of the call.
+        schema: The JSON Schema of the arguments, by which a person may change them.
+        description: What the tool does, for people.
+        **options: See `AskOptions`.
+
+    Raises:
+        NotWiredError: The caller is an activity, or outside Temporal.
+        ValueError: `within` is not positive.
+        ActivityError: The workflow is canceled.
+
+    Example:
+        >>> approval = await ask("refund", {"order": "o1", "euros": 50}, within=timedelta(days=1))
+        >>> if not approval.approved:
+        ...     return approval.to_text()
+    """
+    _check(options["within"])
+    call = ToolCall(tool, dict(arguments), call_id, description)
+    if not is_plain_json(call):
+        # The converter would reject it, or the gateway, and the workflow would never end.
+        return to_failure(replace(call, arguments={}), "the arguments are not plain JSON")
+    form = None
+    if schema is not None and options.get("may_edit", True):
+        form = to_form(schema, arguments)
+    assignees = options.get("assignees")
+    question = Question(
+        call,
+        options["within"].total_seconds(),
+        form,
+        None if assignees is None else list(assignees),
+        list(options.get("exclude", ())),
+    )
+    try:
+        decision = await workflow.execute_activity(
+            ACTIVITY,
+            question,
+            task_queue=options.get("task_queue"),
+            schedule_to_close_timeout=options["within"] + _GRACE,
+            retry_policy=_RETRIES,
+            summary=f"May {tool} run?",
+        )
+    except ActivityError as exc:
+        if is_cancelled_exception(exc):
+            raise
+        return _to_no(call, exc)
+    return to_approval(call, decision, form)
+
+
+def _check(within: timedelta) -> None:
+    if not workflow.in_workflow():
+        msg = (
+            "ask() runs in workflow code, and this is an activity or no part of Temporal: ask in"
+            " the workflow before the tool's activity starts"
+        )
+        raise NotWiredError(msg)
+    if within <= timedelta():
+        msg = f"within must be positive, not {within}"
+        raise ValueError(msg)
+
+
+def _to_no(call: ToolCall, error: ActivityError) -> Approval:
+    cause = error.cause
+    if isinstance(cause, TemporalTimeoutError):
+        return Approval(call, "nobody", call.arguments, NOBODY_DECIDED)
+    return to_failure(call, getattr(cause, "message", str(cause)))

@@ -1,0 +1,92 @@
+"""The form of a call's arguments accepts what the tool can take, and nothing else."""
+
+import json
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from ringback.agents.arguments import to_form
+from ringback.gateway.pages.form_schema import to_form as to_page
+from ringback.gateway.pages.form_values import initial_values
+from ringback.result_schema.checker import SchemaChecker
+
+ARGUMENTS = {"order": "o1", "euros": 50}
+
+
+class Line(BaseModel):
+    sku: str
+    count: int = 1
+
+
+class Order(BaseModel):
+    order: str
+    euros: int
+    lines: list[Line] = []
+    note: Line | None = None
+
+
+FLAT = {
+    "type": "object",
+    "properties": {"order": {"type": "string"}, "euros": {"type": "integer"}},
+    "required": ["order", "euros"],
+}
+
+
+def made(schema: dict[str, Any]) -> dict[str, Any]:
+    form = to_form(schema, ARGUMENTS)
+    assert form is not None
+    return form
+
+
+@pytest.mark.parametrize(
+    ("schema", "edit", "is_valid"),
+    [
+        (FLAT, {**ARGUMENTS, "euros": 20}, True),
+        (FLAT, {**ARGUMENTS, "euros": "many"}, False),
+        (FLAT, {**ARGUMENTS, "to": "me"}, False),
+        (FLAT, {"order": "o1"}, False),
+        ({**FLAT, "additionalProperties": {"type": "string"}}, {**ARGUMENTS, "to": "me"}, True),
+        ({**FLAT, "additionalProperties": {"type": "string"}}, {**ARGUMENTS, "to": 5}, False),
+        (
+            {**FLAT, "allOf": [{"properties": {"to": {"type": "string"}}}]},
+            {**ARGUMENTS, "to": "me"},
+            True,
+        ),
+        (
+            {**FLAT, "allOf": [{"properties": {"to": {"type": "string"}}}]},
+            {**ARGUMENTS, "from": "me"},
+            False,
+        ),
+        (Order.model_json_schema(), {**ARGUMENTS, "lines": [{"sku": "a"}]}, True),
+        (Order.model_json_schema(), {**ARGUMENTS, "lines": [{"sku": "a", "x": 1}]}, False),
+        (Order.model_json_schema(), {**ARGUMENTS, "note": {"sku": "a", "x": 1}}, False),
+        (Order.model_json_schema(), {**ARGUMENTS, "note": None}, True),
+    ],
+)
+async def test_form_accepts_only_what_the_tool_can_take(
+    schema: dict[str, Any], edit: dict[str, Any], *, is_valid: bool
+) -> None:
+    checker = SchemaChecker()
+    problems = await checker.problems(json.dumps(made(schema)), json.dumps(edit).encode())
+
+    assert (not problems) is is_valid
+
+
+def test_page_shows_the_arguments_prefilled() -> None:
+    values = initial_values(to_page(made(Order.model_json_schema())))
+
+    assert values.typed["form/order"] == ["o1"]
+    assert values.typed["form/euros"] == ["50"]
+
+
+@pytest.mark.parametrize("schema", [{}, {"type": "object"}, {"type": "object", "properties": {}}])
+def test_tool_without_arguments_has_no_form(schema: dict[str, Any]) -> None:
+    assert to_form(schema, {}) is None
+
+
+def test_schema_of_the_tool_stays_as_it_is() -> None:
+    schema = Order.model_json_schema()
+    made(schema)
+
+    assert schema == Order.model_json_schema()
