@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from ringback.domain.callback import State
-from ringback.ports.gauges import Countable
+from ringback.ports.gauges import MOST, Countable
 from ringback.store import gauges
 from ringback.store.database import Database
 from ringback.store.sql_store import SqlStore
@@ -83,6 +83,7 @@ async def test_postgresql_reads_few_callbacks_of_many(
 
     read = {name: await count_rows(on_postgresql, READ[name], values) for name in READ}
 
-    pages = {f"page of {what.value}" for what in Countable}
+    pages = {f"page of {what.value}" for what in Countable} | {"link keys"}
     assert {name: rows for name, rows in read.items() if rows and name not in pages} == {}
+    assert read["link keys"] <= MOST < MANY
     assert read["page of not closed"] <= 100

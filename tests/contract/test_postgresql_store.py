@@ -165,17 +165,26 @@ async def test_commit_is_durable_whatever_the_server_default(
 
 
 @pytest.mark.parametrize(
-    "name", ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"]
+    ("name", "milliseconds"),
+    [
+        # The statement that sets ours must end within the server's.
+        ("statement_timeout", 100),
+        ("lock_timeout", 1),
+        ("idle_in_transaction_session_timeout", 1),
+    ],
 )
-async def test_timeout_of_the_server_does_not_shorten_ours(empty_url: str, name: str) -> None:
+async def test_timeout_of_the_server_does_not_shorten_ours(
+    empty_url: str, name: str, milliseconds: int
+) -> None:
     database_name = empty_url.rpartition("/")[2]
-    await execute(empty_url, f'ALTER DATABASE "{database_name}" SET {name} = 1')
-    database = PostgresqlDatabase(f"{empty_url}?{name}=1")
+    await execute(empty_url, f'ALTER DATABASE "{database_name}" SET {name} = {milliseconds}')
+    database = PostgresqlDatabase(f"{empty_url}?{name}={milliseconds}")
 
     await upgrade(database)
     callback = await opened(SqlStore(database))
     async with database.writing() as connection:
         setting = await connection.scalar(text(f"SHOW {name}"))
+        await connection.execute(text("SELECT pg_sleep(0.2)"))
     await SqlStore(database).accept([factories.answer(callback.id)])
     await database.close()
 

@@ -1,7 +1,7 @@
 """Read what waits, by partial indexes and in bounded steps, for metrics and `ringback status`.
 
-No statement reads the rows of `callbacks` but those that it returns, and none reads more than
-`MOST` entries of an index, except `OLDEST_UNDELIVERED`.
+No statement but `LINK_KEYS`, which metrics do not need, reads the rows of `callbacks` except those
+that it returns. None reads more than `MOST` entries of an index, except `OLDEST_UNDELIVERED`.
 """
 
 from datetime import datetime
@@ -178,13 +178,14 @@ GIVEN_UP_NOTIFICATIONS: Final = (
 )
 
 _oldest = _first(
-    select(callbacks.c.key_id)
-    .where(callbacks.c.closed_at.is_(None), callbacks.c.link_expires_at > _now)
+    select(callbacks.c.key_id, callbacks.c.link_expires_at)
+    # Each id is larger: it is the first page of the index.
+    .where(callbacks.c.closed_at.is_(None), callbacks.c.id > literal_column("''"))
     .order_by(callbacks.c.id)
 )
 
-#: Ids begin with their time, so the oldest links are among them.
-LINK_KEYS: Final = select(_oldest.c.key_id).distinct()
+#: Ids begin with their time, so the oldest links are among them. It reads `MOST` rows.
+LINK_KEYS: Final = select(_oldest.c.key_id).where(_oldest.c.link_expires_at > _now).distinct()
 
 _KEYS: Final[dict[Countable, tuple[Column[Any], ColumnElement[bool]]]] = {
     Countable.NOT_CLOSED: (callbacks.c.id, callbacks.c.closed_at.is_(None)),
