@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final
 
 import aio_pika
+from aio_pika.connection import make_url
 from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity
 from aiormq.abc import AbstractChannel, DeliveredMessage
 from pamqp.commands import Basic
@@ -43,10 +44,11 @@ class RabbitmqBroker:
 
     @asynccontextmanager
     async def _connect(self, prefetch: int) -> AsyncIterator["RabbitmqQueue"]:
-        async with self._place.reached(*_ERRORS):
-            connection = await aio_pika.connect(self._url, heartbeat=self._heartbeat)
+        # Not by `aio_pika.connect`, which leaves a connection open that fails.
+        connection = aio_pika.Connection(make_url(self._url, heartbeat=self._heartbeat))
         try:
             async with self._place.reached(*_ERRORS):
+                await connection.connect()
                 opened = await connection.channel(publisher_confirms=False)
                 channel = await opened.get_underlay_channel()
                 queue = await self._consume(channel, prefetch)
