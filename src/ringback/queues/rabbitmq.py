@@ -45,7 +45,8 @@ class RabbitmqBroker:
     @asynccontextmanager
     async def _connect(self, prefetch: int) -> AsyncIterator["RabbitmqQueue"]:
         # Not by `aio_pika.connect`, which leaves a connection open that fails.
-        connection = aio_pika.Connection(make_url(self._url, heartbeat=self._heartbeat))
+        async with self._place.reached(*_ERRORS):
+            connection = aio_pika.Connection(make_url(self._url, heartbeat=self._heartbeat))
         try:
             async with self._place.reached(*_ERRORS):
                 await connection.connect()
