@@ -1,5 +1,6 @@
 """Inputs of the activities that workflows in any language call by name."""
 
+from abc import abstractmethod
 from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -58,9 +59,9 @@ class _Input(CommonOptionsIn):
     """What the three inputs share."""
 
     @property
+    @abstractmethod
     def policy(self) -> dict[str, Any] | None:
         """The people rules, if there are any."""
-        raise NotImplementedError
 
     @model_validator(mode="after")
     def _fit_one_another(self) -> Self:
