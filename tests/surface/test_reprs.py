@@ -42,13 +42,13 @@ NO_PART: Final = (
 
 
 def classes() -> Iterator[type]:
-    """Find every class that Ringback has."""
+    """Find every class that Ringback has and that can have instances."""
     for module in pkgutil.walk_packages(ringback.__path__, "ringback."):
         if not module.name.startswith(NO_PART):
             for _, found in inspect.getmembers(
                 importlib.import_module(module.name), inspect.isclass
             ):
-                if found.__module__ == module.name:
+                if found.__module__ == module.name and not inspect.isabstract(found):
                     yield found
 
 

@@ -35,7 +35,7 @@ from temporalio.service import WorkflowService
 from ringback.domain.activity_state import HeartbeatResponse
 from ringback.domain.callback import ActivityExecution
 from ringback.temporal.encoding import Cancellation, Encoded, Result
-from ringback.temporal.rpc import NO_METADATA, Metadata, Request, to_request
+from ringback.temporal.rpc import NO_METADATA, Metadata, Request, to_read, to_request
 from ringback.temporal.token import TaskToken
 
 _Rpc: TypeAlias = tuple[Callable[..., Awaitable[Any]], type[Message]]
@@ -156,7 +156,7 @@ def describe_workflow(
 ) -> Request[DescribeWorkflowExecutionResponse]:
     """Return the request that reads the run of an activity; the latest one without a run id."""
     message = DescribeWorkflowExecutionRequest(namespace=ref.namespace, execution=_run_of(ref))
-    return to_request(service.describe_workflow_execution, message, metadata)
+    return to_read(service.describe_workflow_execution, message, metadata)
 
 
 def describe_standalone(
@@ -184,7 +184,7 @@ def describe_standalone(
         include_last_failure=with_end,
         include_outcome=with_end,
     )
-    return to_request(service.describe_activity_execution, message, metadata)
+    return to_read(service.describe_activity_execution, message, metadata)
 
 
 def describe_namespace(
@@ -192,7 +192,7 @@ def describe_namespace(
 ) -> Request[DescribeNamespaceResponse]:
     """Return the request that reads a namespace."""
     message = DescribeNamespaceRequest(namespace=namespace)
-    return to_request(service.describe_namespace, message)
+    return to_read(service.describe_namespace, message)
 
 
 def read_history(
@@ -206,7 +206,7 @@ def read_history(
     message = GetWorkflowExecutionHistoryReverseRequest(
         namespace=ref.namespace, execution=_run_of(ref), next_page_token=page
     )
-    return to_request(service.get_workflow_execution_history_reverse, message, metadata)
+    return to_read(service.get_workflow_execution_history_reverse, message, metadata)
 
 
 def _run_of(ref: ActivityExecution) -> WorkflowExecution:
