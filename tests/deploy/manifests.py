@@ -25,7 +25,7 @@ EVERYTHING: Final = {
         f"{part}.enabled": "true"
         for part in (
             *("autoscaling", "ingress", "httpRoute"),
-            *("serviceMonitor", "prometheusRule", "dashboard"),
+            *("serviceMonitor", "prometheusRule", "dashboard", "worker"),
         )
     },
     "image.repository": "registry.example/ringback",

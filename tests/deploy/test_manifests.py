@@ -36,11 +36,13 @@ CRDS: Final = ROOT / "tests" / "deploy" / "crds"
 """Schemas of the Prometheus Operator 0.93 and the Gateway API, cut to what they require."""
 
 FOLDERS: Final = ("base", *(f"overlays/{one}" for one in ("one-pod", "postgres", "production")))
+WORKER: Final = "../../tests/deploy/worker"
 
 
 def variants() -> Iterator[tuple[str, Sequence[Resource]]]:
     for folder in FOLDERS:
         yield folder, kustomize(folder)
+    yield "worker", kustomize(WORKER)
     yield "helm", helm()
     yield "helm with everything", helm_with(EVERYTHING)
 
@@ -119,11 +121,10 @@ def test_chart_has_the_version_of_the_package() -> None:
 def test_every_component_and_overlay_is_rendered() -> None:
     folders = {file.parent for file in KUSTOMIZATIONS.rglob("kustomization.yaml")}
     rendered = {KUSTOMIZATIONS / folder for folder in FOLDERS}
-    used_by_a_test = KUSTOMIZATIONS / "components" / "httproute"
+    by_an_overlay, by_a_test = ("autoscaling", "ingress", "monitoring"), ("httproute", "worker")
 
     assert folders - rendered == {
-        *(KUSTOMIZATIONS / "components" / one for one in ("autoscaling", "ingress", "monitoring")),
-        used_by_a_test,
+        KUSTOMIZATIONS / "components" / one for one in (*by_an_overlay, *by_a_test)
     }
 
 
@@ -160,6 +161,40 @@ def test_helm_and_kustomize_run_the_same_gateway() -> None:
         one.pop("envFrom", None)
     assert without_names(ours) == without_names(theirs)
     assert without_names(left) == without_names(right)
+
+
+def test_helm_and_kustomize_run_the_same_worker() -> None:
+    by_helm, by_kustomize = helm(**{"worker.enabled": "true"}), kustomize(WORKER)
+    left, right = (
+        dict(deepcopy(pod_of(of_kind(each, "Deployment", "ringback-worker"))))
+        for each in (by_helm, by_kustomize)
+    )
+    (ours,), (theirs,) = left.pop("containers"), right.pop("containers")
+
+    assert environment_of(ours, by_helm) == environment_of(theirs, by_kustomize)
+    for one in (ours, theirs):
+        one.pop("env", None)
+        one.pop("envFrom", None)
+    assert without_names(ours) == without_names(theirs)
+    assert without_names(left) == without_names(right)
+
+
+def test_worker_has_neither_the_database_nor_the_link_keys_and_is_not_behind_the_service() -> None:
+    for resources in (helm_with(EVERYTHING), kustomize(WORKER)):
+        worker = of_kind(resources, "Deployment", "ringback-worker")
+        (container,) = pod_of(worker)["containers"]
+        mounted = [one["secret"] for one in pod_of(worker)["volumes"] if "secret" in one]
+        selector = of_kind(resources, "Service")["spec"]["selector"]
+
+        assert [one.get("items") for one in mounted] == [
+            None,
+            [{"key": "webhook-secrets", "path": "webhook-secrets"}],
+        ]
+        assert [one["secretName"] for one in mounted] == ["ringback-worker", "ringback"]
+        assert not {"RINGBACK_STORE_FILE", "RINGBACK_KEYS_FILE"} & {
+            one["name"] for one in container["env"]
+        }
+        assert not selector.items() <= worker["spec"]["template"]["metadata"]["labels"].items()
 
 
 @pytest.mark.parametrize("kind", ["PodDisruptionBudget", "NetworkPolicy", "Service"])

@@ -1,6 +1,7 @@
 """The containers of the rendered manifests do their work, with a read-only root and no rights."""
 
 import os
+import re
 import secrets
 import signal
 import time
@@ -8,10 +9,15 @@ from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
+from temporalio import workflow
+from temporalio.client import Client
+from temporalio.worker import Worker
 
 from tests.acceptance.programs import Program, free_port, program, until_ready
 from tests.contract.postgresql_server import own_database, server_url
@@ -21,6 +27,7 @@ from tests.sandbox import Container, need_sandbox, process_1
 pytestmark = [pytest.mark.server, pytest.mark.processes, pytest.mark.thorough]
 
 TOKEN = secrets.token_hex(16)
+ADD_KEY = ("ringback", "keys", "add")
 SOURCE = """
 [sources.shop]
 scheme = "token"
@@ -38,12 +45,14 @@ class Cluster:
         store: The URL of the database.
         temporal: The address of Temporal.
         metrics_port: A free port for the metrics.
+        api_key: A worker's.
     """
 
     folder: Path
     store: str
     temporal: str
     metrics_port: int = field(default_factory=free_port)
+    api_key: str = ""
 
     def pod(self, resources: Sequence[Resource], pod: Resource) -> Pod:
         """Return a pod with its volumes, of which Secrets and ConfigMaps have their content."""
@@ -55,7 +64,7 @@ class Cluster:
     def _folder_of(self, volume: Resource, resources: Sequence[Resource]) -> Path:
         name: str = volume["name"]
         folder = self.folder / name
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(exist_ok=True, parents=True)
         for key, text in self._files_of(volume, resources).items():
             file = folder / key
             file.unlink(missing_ok=True)
@@ -71,12 +80,15 @@ class Cluster:
             return data
         if "secret" not in volume:
             return {}
-        return {
+        content = {
             "store": f"{self.store}\n",
             "keys": f"k1:{'5' * 64}\n",
             "webhook-secrets": f"whsec_{b64encode(b'0' * 24).decode()}\n",
             "shop": f"{TOKEN}\n",
+            "api-key": f"{self.api_key}\n",
         }
+        items = volume["secret"].get("items", [{"key": key, "path": key} for key in content])
+        return {one["path"]: content[one["key"]] for one in items}
 
     def here(self, container: Container) -> Container:
         """Return a container that uses the Temporal and a free port of this machine."""
@@ -86,6 +98,28 @@ class Cluster:
             "RINGBACK_METRICS_PORT": str(self.metrics_port),
         }
         return replace(container, environment=environment)
+
+
+@workflow.defn(sandboxed=False)
+class Ask:
+    """Asks people through the worker."""
+
+    @workflow.run
+    async def run(self, question: dict[str, Any], task_queue: str) -> dict[str, Any]:
+        decision: dict[str, Any] = await workflow.execute_activity(
+            "ringback.ask",
+            question,
+            task_queue=task_queue,
+            start_to_close_timeout=timedelta(minutes=1),
+        )
+        return decision
+
+
+def key_in(added: Program) -> str:
+    """Return the API key that `ringback keys add` printed."""
+    (found,) = re.findall(r"rbk_\S+", added.output)
+    assert isinstance(found, str)
+    return found
 
 
 @pytest.fixture
@@ -171,9 +205,7 @@ async def test_pods_of_kustomize_migrate_serve_and_stop_in_time(cluster: Cluster
             metrics = await http.get(f"http://127.0.0.1:{cluster.metrics_port}/metrics")
             not_here = await http.get(f"http://127.0.0.1:{port}/metrics")
         # `kubectl exec`, as the page says.
-        added = await end_of(
-            replace(gateway, command=["ringback", "keys", "add", "--role=worker", "--name=orders"])
-        )
+        added = await end_of(replace(gateway, command=[*ADD_KEY, "--role=worker", "--name=orders"]))
         code, seconds = await stop(serving)
 
     assert migrated.process.returncode == 0, migrated.output
@@ -216,3 +248,32 @@ async def test_one_pod_creates_its_keys_and_its_store_on_the_volume(cluster: Clu
         created = {file.name for file in pod.volumes["data"].iterdir()}
 
     assert {"operator.key", "worker.key", "ringback.keys", "ringback.db"} <= created
+
+
+async def test_worker_asks_people_by_the_gateway_of_its_cluster(
+    cluster: Cluster, client: Client, unique: str
+) -> None:
+    port = free_port()
+    deployed = by_kustomize(cluster, port)
+    gateway = cluster.here(deployed.gateway)
+    await end_of(cluster.here(deployed.migrate))
+    async with running(gateway, port) as serving:
+        added = await end_of(replace(gateway, command=[*ADD_KEY, "--role=worker", "--name=w"]))
+        beside = replace(cluster, folder=cluster.folder / "worker", api_key=key_in(added))
+        resources = kustomize("../../tests/deploy/worker")
+        spec = pod_of(of_kind(resources, "Deployment", "ringback-worker"))
+        worker = beside.here(
+            beside.pod(resources, spec).container("containers", "worker", f"--task-queue={unique}")
+        )
+        here = {**worker.environment, "RINGBACK_URL": f"http://127.0.0.1:{port}"}
+        async with program(replace(worker, environment=here).words, {}) as asking:
+            question = {"title": "Order 17", "deadline": "1s", "on_deadline": {"approved": False}}
+            async with Worker(client, task_queue=f"{unique}-w", workflows=[Ask]):
+                decision = await client.execute_workflow(
+                    Ask.run, args=[question, unique], id=unique, task_queue=f"{unique}-w"
+                )
+            code, seconds = await stop(asking)
+        await stop(serving)
+
+    assert (decision["approved"], decision["is_default"]) == (False, True)
+    assert (code, seconds < spec["terminationGracePeriodSeconds"] / 2) == (0, True), asking.output

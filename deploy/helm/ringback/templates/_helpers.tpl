@@ -8,6 +8,12 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: gateway
 {{- end }}
 
+{{- define "ringback.workerSelector" -}}
+app.kubernetes.io/name: ringback
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: worker
+{{- end }}
+
 {{- define "ringback.labels" -}}
 {{ include "ringback.selector" . }}
 {{ include "ringback.release-labels" . }}
@@ -36,6 +42,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 - name: {{ $name }}
   value: /run/secrets/ringback/{{ $key }}
 {{- end }}
+{{- include "ringback.settings" . | nindent 0 }}
+{{- end }}
+
+{{/* The settings that are the same for gateways and workers. */}}
+{{- define "ringback.settings" -}}
 {{- range $name, $key := .Values.secret.env }}
 - name: {{ $name }}
   valueFrom:
@@ -57,6 +68,35 @@ fsGroup: 1000
 fsGroupChangePolicy: OnRootMismatch
 seccompProfile:
   type: RuntimeDefault
+{{- end }}
+
+{{/* What the pods of gateways and workers share. */}}
+{{- define "ringback.pod" -}}
+serviceAccountName: {{ include "ringback.serviceAccountName" . }}
+automountServiceAccountToken: false
+# Kubernetes would set variables for each Service; one could be taken for a setting.
+enableServiceLinks: false
+{{- with .Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+securityContext:
+  {{- include "ringback.podSecurity" . | nindent 2 }}
 {{- end }}
 
 {{- define "ringback.security" -}}
