@@ -5,7 +5,9 @@ import logging
 import multiprocessing
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ProcessPoolExecutor
+from typing import TypeAlias
 
 import pytest
 from temporalio import activity
@@ -30,6 +32,8 @@ from tests.integration import process_pool_activities, workflow_with_activity
 from tests.integration.conftest import OpenEnv
 from tests.integration.env import FakeService, gateway, plugin_for
 from tests.integration.workflows import Run, RunActivity
+
+StartWorker: TypeAlias = Callable[..., Awaitable[None]]
 
 HEAVY = ["sqlalchemy", "alembic", "pydantic", "pydantic_settings", "fastapi", "starlette", "typer"]
 
@@ -73,18 +77,32 @@ async def test_a_workflow_file_that_imports_ringback_loads_in_the_sandbox_withou
     assert result == "hello"
 
 
-async def start_worker(
-    address: str, queue: str, plugin: RingbackPlugin, *, namespace: str = "default"
-) -> None:
-    """Run a worker, which a plugin that is wrong ends at once."""
-    client = await Client.connect(address, namespace=namespace, plugins=[plugin])
-    async with asyncio.timeout(20):
-        await Worker(client, task_queue=queue, workflows=[RunActivity]).run()
+async def run_worker(worker: Worker) -> None:
+    await worker.run()
+
+
+async def enter_worker(worker: Worker) -> None:
+    async with worker:
+        await asyncio.Event().wait()
+
+
+@pytest.fixture(params=[run_worker, enter_worker], ids=["run", "async with"])
+def start_worker(request: pytest.FixtureRequest) -> StartWorker:
+    """Start a worker in each of the SDK's two ways; a plugin that is wrong ends it at once."""
+
+    async def start(
+        address: str, queue: str, plugin: RingbackPlugin, *, namespace: str = "default"
+    ) -> None:
+        client = await Client.connect(address, namespace=namespace, plugins=[plugin])
+        async with asyncio.timeout(20):
+            await request.param(Worker(client, task_queue=queue, workflows=[RunActivity]))
+
+    return start
 
 
 @pytest.mark.server
 async def test_worker_without_a_gateway_fails_at_start_with_its_url(
-    temporal_address: str, unique: str
+    start_worker: StartWorker, temporal_address: str, unique: str
 ) -> None:
     plugin = RingbackPlugin(url="http://127.0.0.1:1", api_key="rbk_k1_secret")
 
@@ -94,7 +112,7 @@ async def test_worker_without_a_gateway_fails_at_start_with_its_url(
 
 @pytest.mark.server
 async def test_worker_with_an_unknown_key_fails_at_start(
-    temporal_address: str, settings: Settings, unique: str
+    start_worker: StartWorker, temporal_address: str, settings: Settings, unique: str
 ) -> None:
     async with gateway(temporal_address, settings):
         plugin = RingbackPlugin(url=settings.base_url, api_key="rbk_k1_secret")
@@ -105,7 +123,7 @@ async def test_worker_with_an_unknown_key_fails_at_start(
 
 @pytest.mark.server
 async def test_worker_with_the_key_of_an_operator_fails_at_start(
-    temporal_address: str, settings: Settings, unique: str
+    start_worker: StartWorker, temporal_address: str, settings: Settings, unique: str
 ) -> None:
     async with gateway(temporal_address, settings):
         key = local_key_path(settings.data, Role.OPERATOR).read_text().strip()
@@ -117,7 +135,7 @@ async def test_worker_with_the_key_of_an_operator_fails_at_start(
 
 @pytest.mark.server
 async def test_worker_of_another_namespace_than_its_gateway_fails_at_start(
-    settings: Settings, unique: str, temporal_address: str
+    start_worker: StartWorker, settings: Settings, unique: str, temporal_address: str
 ) -> None:
     async with gateway(temporal_address, settings, namespace="another"):
         with pytest.raises(ConfigurationError, match=r"'default'.* serves 'another'"):

@@ -1,8 +1,9 @@
 """What a program adds: `RingbackPlugin` connects workers to a gateway, `run_gateway` runs one."""
 
+import asyncio
 import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -64,14 +65,33 @@ class RingbackPlugin(SimplePlugin):
         from ringback.worker.gateway_runtime import worker_runtime  # noqa: PLC0415 - see above
         from ringback.worker.runtime import runtime_set  # noqa: PLC0415 - see above
 
-        target = find_target(Role.WORKER, url=self._url, api_key=self._api_key)
-        identity = worker.config().get("identity") or worker.client.identity
-        schemas = partial(generate_schema, converter=worker.client.data_converter)
-        async with worker_runtime(
-            worker.client, target, identity=identity, generate_schema=schemas
-        ) as runtime:
+        async with AsyncExitStack() as connected:
+            try:
+                target = find_target(Role.WORKER, url=self._url, api_key=self._api_key)
+                identity = worker.config().get("identity") or worker.client.identity
+                schemas = partial(generate_schema, converter=worker.client.data_converter)
+                runtime = await connected.enter_async_context(
+                    worker_runtime(
+                        worker.client, target, identity=identity, generate_schema=schemas
+                    )
+                )
+            except BaseException:
+                await _end_before_start(next(worker))
+                raise
             with runtime_set(runtime):
                 await next(worker)
+
+
+async def _end_before_start(run: Awaitable[None]) -> None:
+    """Let `async with worker` end: it waits for the end of `run`, also if that never began.
+
+    The worker polls nothing: `run` is canceled while it checks its namespace.
+    """
+    task = asyncio.ensure_future(run)
+    # A task that is canceled before its first step never reaches the worker.
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
 
 
 def _with_ringback_passed_through(runner: WorkflowRunner | None) -> WorkflowRunner:
