@@ -11,7 +11,7 @@ WORKDIR /app
 COPY pyproject.toml README.md LICENSE ./
 COPY requirements requirements
 COPY src src
-RUN pip install --constraint requirements/dev.txt '.[dev-server,notify,oidc,otel,postgres,queues,signatures]'
+RUN pip install --constraint requirements/dev.txt '.[dev-server,mcp,notify,oidc,otel,postgres,queues,signatures]'
 
 # A volume that is mounted on /data for the first time takes its owner from here.
 RUN useradd --uid 1000 --create-home ringback \

@@ -63,18 +63,22 @@ test-rest: setup ## run what `make test` leaves out: chaos, facts of Temporal, k
 coverage: setup ## run the unit tests, which must reach every branch of core and domain
 	$(PYTEST) tests/unit $(UNMEASURED:%=--ignore %) -m "not thorough" --cov=ringback.domain --cov=ringback.core --cov-branch --cov-fail-under=100
 
-# Without the fuzz test: its tool needs a newer jsonschema-rs than Ringback does.
+# Without the fuzz test: its tool needs a newer jsonschema-rs than Ringback does. The tests of
+# mcp come last: it brings python-multipart, which starlette 0.40 imports by its old name.
 lowest: setup ## run the unit tests with the lowest versions that pyproject.toml allows
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-lowest
 	$(BIN)/uv pip compile pyproject.toml --extra gateway --extra notify --extra oidc --extra otel --extra postgres --extra queues --extra signatures --resolution lowest-direct --quiet --output-file .venv-lowest/lowest.txt
 	$(BIN)/uv pip install --quiet --python .venv-lowest/bin/python --constraint .venv-lowest/lowest.txt --editable '.[gateway,notify,oidc,otel,postgres,queues,signatures]' \
 	  aiosmtpd aiosqlite hatchling hypothesis psutil pytest pytest-asyncio pytest-timeout pytest-xdist slack-sdk standardwebhooks
-	.venv-lowest/bin/python -m pytest --numprocesses 4 --dist worksteal tests/unit --ignore tests/unit/gateway/api/test_fuzz.py -m "not thorough"
+	.venv-lowest/bin/python -m pytest --numprocesses 4 --dist worksteal tests/unit --ignore tests/unit/gateway/api/test_fuzz.py --ignore tests/unit/mcp -m "not thorough"
+	$(BIN)/uv pip compile pyproject.toml --extra gateway --extra mcp --resolution lowest-direct --quiet --output-file .venv-lowest/lowest-mcp.txt
+	$(BIN)/uv pip install --quiet --python .venv-lowest/bin/python --constraint .venv-lowest/lowest-mcp.txt --editable '.[gateway,mcp]'
+	.venv-lowest/bin/python -m pytest -W ignore::PendingDeprecationWarning tests/unit/mcp
 
 # Editable installations of several Pythons share the sources, not the environment.
 other-python: setup ## run the unit tests with another Python: PYTHON=python3.13
 	$(BIN)/uv venv --quiet --clear --python $(PYTHON) build/other-python
-	$(BIN)/uv pip install --quiet --python build/other-python/bin/python --constraint requirements/dev.txt --editable '.[gateway,notify,oidc,otel,postgres,queues,signatures]' \
+	$(BIN)/uv pip install --quiet --python build/other-python/bin/python --constraint requirements/dev.txt --editable '.[gateway,mcp,notify,oidc,otel,postgres,queues,signatures]' \
 	  aiosmtpd aiosqlite hatchling hypothesis psutil pytest pytest-asyncio pytest-timeout pytest-xdist schemathesis slack-sdk standardwebhooks
 	build/other-python/bin/python -m pytest --numprocesses 2 --dist worksteal tests/unit -m "not thorough" $(ARGS)
 
@@ -122,7 +126,7 @@ dist: setup $(RELEASE) ## build wheel and sdist into dist/, and check that PyPI 
 
 sbom: setup $(RELEASE) ## write build/sbom.json (CycloneDX): Ringback with all extras but the dev server, and what they need
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/sbom
-	$(BIN)/uv pip install --quiet --python build/sbom/bin/python --constraint requirements/dev.txt '.[gateway,notify,oidc,otel,postgres,queues,signatures]'
+	$(BIN)/uv pip install --quiet --python build/sbom/bin/python --constraint requirements/dev.txt '.[gateway,mcp,notify,oidc,otel,postgres,queues,signatures]'
 	build/release/bin/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml --mc-type application --output-file build/sbom.json build/sbom/bin/python
 
 $(RELEASE): requirements/release.txt
@@ -157,7 +161,7 @@ lint: ## fix what ruff can fix, and format
 	else $(SUBMAKE) setup && $(BIN)/ruff check --fix . && $(BIN)/ruff format .; fi
 
 requirements: setup ## compile requirements/dev.txt from pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --extra gateway --extra dev-server --extra notify --extra oidc --extra otel --extra postgres --extra queues --extra signatures --group dev --group docs --group bench --group agents --universal \
+	$(BIN)/uv pip compile pyproject.toml --extra gateway --extra dev-server --extra mcp --extra notify --extra oidc --extra otel --extra postgres --extra queues --extra signatures --group dev --group docs --group bench --group agents --universal \
 	  --python-version 3.11 --upgrade --no-header --no-annotate --no-emit-index-url \
 	  --output-file requirements/dev.txt --quiet
 	$(BIN)/uv pip compile --group release --universal --python-version 3.11 --upgrade --no-header --no-annotate --no-emit-index-url \

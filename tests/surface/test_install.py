@@ -107,6 +107,13 @@ def test_command_of_the_gateway_says_what_to_install() -> None:
     assert "Traceback" not in ran.stderr
 
 
+def test_command_for_assistants_says_what_to_install() -> None:
+    ran = run("sys.argv[1:] = ['mcp']\nfrom ringback.cli.main import main\nmain()")
+
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr == "ringback: this command needs mcp; run: pip install 'ringback[mcp]'\n"
+
+
 def test_gateway_in_a_program_says_what_to_install() -> None:
     ran = run("""
 import asyncio, ringback

@@ -23,8 +23,8 @@ LEVELS: Final = {
     "error": logging.ERROR,
 }
 
-_QUIET: Final = ("httpx2", "httpcore2", "alembic", "uvicorn.error", "urllib3")
-"""Loggers that are limited to warnings: httpx2 logs links at INFO, the others are verbose."""
+_QUIET: Final = ("httpx2", "httpcore2", "alembic", "uvicorn.error", "urllib3", "mcp")
+"""Loggers that are limited to warnings: httpx2 logs links and mcp payloads, the others much."""
 
 _STANDARD: Final = frozenset(logging.makeLogRecord({}).__dict__) | {
     "message",

@@ -3,9 +3,11 @@
 import asyncio
 import ctypes
 import gc
+import os
 import signal
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
@@ -94,3 +96,12 @@ async def stop_requested() -> None:
     stop = asyncio.Event()
     _on_signals(stop.set)
     await stop.wait()
+
+
+def exit_at_stop() -> None:
+    """Let a stop signal end the process at once.
+
+    For a program that waits in a thread for its standard input, which cannot be canceled. It must
+    have nothing to finish.
+    """
+    _on_signals(partial(os._exit, _STOPPED))

@@ -23,8 +23,8 @@ from ringback.cli.params import (
     to_json,
 )
 from ringback.cli.rejection import has_place_for_no
-from ringback.client.answers import to_bytes, to_object
 from ringback.client.gateway_client import GatewayClient
+from ringback.client.votes import to_vote
 from ringback.domain.alias import Alias
 from ringback.domain.errors import MalformedAnswerError, Problem, WrongResultError
 from ringback.domain.ids import CallbackId
@@ -126,17 +126,16 @@ class Decision:
         if gives_result and self.approved and self.result is None:
             msg = "this callback asks people for a result; give it with --result"
             raise typer.BadParameter(msg)
-        plain = {
-            "by": self.who,
-            "approved": self.approved,
-            "groups": list(self.groups),
-            "reason": self.reason,
-            "digest": self.digest,
-            "ballot": ballots.get(to_key(self.who), 0),
-        }
-        parts = {name: to_bytes(value) for name, value in plain.items()}
         body: bytes | None = getattr(self, wanted)
-        return to_object(parts if body is None else {**parts, wanted: body})
+        return to_vote(
+            by=self.who,
+            approved=self.approved,
+            groups=self.groups,
+            reason=self.reason,
+            digest=self.digest,
+            ballot=ballots.get(to_key(self.who), 0),
+            body=None if body is None else (wanted, body),
+        )
 
 
 def approve(

@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "approve": "ringback.cli.approvals:approve",
     "reject": "ringback.cli.approvals:reject",
     "inbox": "ringback.cli.inbox:inbox",
+    "mcp": "ringback.cli.mcp:mcp",
     "votes": "ringback.cli.people:votes",
     "withdraw": "ringback.cli.people:withdraw",
     "claim": "ringback.cli.people:claim",
@@ -57,6 +58,9 @@ COMMANDS: Final = {
     "doctor": "ringback.cli.maintenance:doctor",
 }
 """Each command, in the order of the help, with its function or its group of commands."""
+
+_EXTRAS: Final = {"mcp": "mcp", "mcp_types": "mcp"}
+"""The extra of a package that is not of the gateway."""
 
 _LOGGING: Final = frozenset({"consume", "dev", "serve", "worker", "http-service"})
 """The programs that run until they are stopped log at INFO, the other commands at WARNING."""
@@ -103,12 +107,13 @@ def _load(home: str) -> Any:
 
 def _without(package: str) -> Callable[[], None]:
     """Return a stand-in for a command whose package is not installed."""
+    install = f"run: pip install 'ringback[{_EXTRAS.get(package.partition('.')[0], 'gateway')}]'"
 
     def missing() -> None:
-        """Not installed; run: pip install 'ringback[gateway]'."""
-        msg = f"this command needs {package}; run: pip install 'ringback[gateway]'"
+        msg = f"this command needs {package}; {install}"
         raise ConfigurationError(msg)
 
+    missing.__doc__ = f"Not installed; {install}."
     return missing
 
 

@@ -89,7 +89,8 @@ def test_every_command_has_a_json_option() -> None:
         if not any("--json" in parameter.opts for parameter in command.params)
     ]
 
-    assert silent == []
+    # Its standard output is JSON of a protocol anyway.
+    assert silent == ["ringback mcp"]
 
 
 def commands(command: object, name: str) -> Iterator[tuple[str, TyperCommand]]:

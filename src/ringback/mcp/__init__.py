@@ -1,0 +1,1 @@
+"""An MCP server with which an assistant lists questions to people and sends their decisions."""
