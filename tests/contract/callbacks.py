@@ -237,19 +237,6 @@ class CallbacksContract:
         assert after.id != before.id
         assert (await found(store, before.id)).ref == ref
 
-    async def test_schema_is_found_by_its_id(self, store: Store) -> None:
-        texts = ['{"type": "string"}', '{"type": "null"}']
-        requests = [factories.request(result_schema=text) for text in [*texts, texts[0]]]
-
-        callbacks = await store.open(requests)
-        await store.open([factories.request(result_schema=texts[0])])
-
-        ids = [callback.schema_id or "" for callback in callbacks]
-        assert await store.schemas([*ids, "sc_unknown"]) == {
-            schema_id(text): text for text in texts
-        }
-        assert await store.schemas([]) == {}
-
     async def test_second_submit_is_not_recorded(self, store: Store, clock: ManualClock) -> None:
         callback = await opened(store)
         nobody = factories.callback_id()

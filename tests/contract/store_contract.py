@@ -17,6 +17,7 @@ from tests.contract.inbox_changes import InboxChangesContract
 from tests.contract.notifications import NotificationsContract
 from tests.contract.postponed_heartbeats import PostponedHeartbeatsContract
 from tests.contract.received_heartbeats import ReceivedHeartbeatsContract
+from tests.contract.result_schemas import ResultSchemasContract
 from tests.contract.retention import RetentionContract
 from tests.contract.search import SearchContract, WriteCheckContract
 from tests.contract.sent_heartbeats import SentHeartbeatsContract
@@ -45,6 +46,7 @@ class StoreContract(
     NotificationsContract,
     ApiKeysContract,
     SessionsContract,
+    ResultSchemasContract,
     RetentionContract,
     DroppedBodiesContract,
     SearchContract,

@@ -17,7 +17,7 @@ from ringback.ports.events import EventStore
 from ringback.ports.gauges import GaugeStore
 from ringback.ports.inbox import InboxStore
 from ringback.ports.notifications import NotificationOutbox
-from ringback.ports.retention import EndedRecords, ExpiredSessions, RecordKind, StoredBodies
+from ringback.ports.retention import EndedRecords, Leftovers, RecordKind, StoredBodies
 from ringback.ports.sessions import Sessions, SignInUrls
 from ringback.ports.store import (
     CallbackIndex,
@@ -68,7 +68,7 @@ class Store(
     ApiKeys,
     Sessions,
     SignInUrls,
-    ExpiredSessions,
+    Leftovers,
     CallbackIndex,
     InboxStore,
     ChangeFeed,

@@ -16,6 +16,7 @@ from ringback.store import (
     dropped_bodies,
     event_retention,
     notifications,
+    result_schemas,
     retention,
 )
 from ringback.store.activity_polls import DUE_POLLS, OF_RUNS, RUNS_AT_ONCE
@@ -353,6 +354,9 @@ OF_RETENTION: Final = {
     "lock their events": dropped_bodies.LOCK_EVENTS,
     "drop requests": dropped_bodies.DROP_DELIVERIES,
     "drop answers of events": dropped_bodies.DROP_EVENTS,
+    "look at schemas": result_schemas.LOOK,
+    "delete schemas": result_schemas.DELETE,
+    "keep schemas": result_schemas.KEEP,
 }
 MANY_ENDED: Final = (
     "UPDATE callbacks SET closed_at = 1000 + substr(id, 4)::bigint,"

@@ -13,7 +13,7 @@ from ringback.domain.errors import MalformedRequestError, Problem
 from ringback.ports.clock import Clock
 from ringback.ports.retention import (
     EndedRecords,
-    ExpiredSessions,
+    Leftovers,
     Record,
     RecordKind,
     StoredBodies,
@@ -59,7 +59,7 @@ class Retention:
     def __init__(
         self,
         ended: Mapping[RecordKind, EndedRecords],
-        sessions: ExpiredSessions,
+        leftovers: Leftovers,
         *,
         keep_ended_for: timedelta | None,
         clock: Clock,
@@ -72,7 +72,7 @@ class Retention:
         Drop their `bodies` after `drop_bodies_after`; `None` keeps them as long as the records.
         """
         self._ended = ended
-        self._sessions = sessions
+        self._leftovers = leftovers
         self._keep_ended_for = keep_ended_for
         self._bodies = bodies or {}
         self._drop_bodies_after = drop_bodies_after
@@ -99,7 +99,8 @@ class Retention:
         Raises:
             StoreUnavailableError: The store could not be reached; some of it may be deleted.
         """
-        counts = Counter(await self._sessions.purge_sessions())
+        counts = Counter(await self._leftovers.purge_sessions())
+        counts["schemas"] = await self._purge_schemas()
         self._report(counts)
         if self._drop_bodies_after is not None:
             for kind, bodies in self._bodies.items():
@@ -121,6 +122,16 @@ class Retention:
         if counts:
             logger.info("deleted what ended long ago", extra={"rows": dict(counts)})
         return counts
+
+    async def _purge_schemas(self) -> int:
+        total = 0
+        while True:
+            began_at = self._clock.monotonic()
+            looked_at, deleted = await self._leftovers.purge_schemas(limit=SMALLEST_BATCH)
+            total += deleted
+            if looked_at < SMALLEST_BATCH:
+                return total
+            await self._clock.sleep(PAUSE * (self._clock.monotonic() - began_at))
 
     async def _drop(self, bodies: StoredBodies, age: timedelta) -> int:
         after: str | None = None

@@ -77,11 +77,22 @@ class EndedRecords(Protocol):
         ...
 
 
-class ExpiredSessions(Protocol):
-    """The sessions and sign-in URLs of people, which a table of their own counts."""
+class Leftovers(Protocol):
+    """What is deleted when nobody needs it any more, whatever is kept otherwise."""
 
     async def purge_sessions(self) -> Mapping[str, int]:
-        """Delete those that expired a month ago; return the number of deleted rows by table."""
+        """Delete sessions and sign-in URLs of people that expired a month ago.
+
+        It returns the number of deleted rows by table.
+        """
+        ...
+
+    async def purge_schemas(self, *, limit: int) -> tuple[int, int]:
+        """Delete result schemas that were not used for a day and that no callback has.
+
+        It looks at up to `limit` schemas, each at most once a day, and returns how many it has
+        looked at, and how many of them it has deleted.
+        """
         ...
 
 

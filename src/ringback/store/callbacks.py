@@ -32,7 +32,7 @@ from ringback.store.queries import (
     parts,
     record,
 )
-from ringback.store.result_schemas import add_schemas, find_schemas
+from ringback.store.result_schemas import UsedSchemas, find_schemas
 from ringback.store.tables import callbacks, outcomes
 from ringback.store.unreadable import read_rows
 
@@ -132,23 +132,22 @@ class SqlCallbacks(SqlPart):
     def __init__(self, database: Database) -> None:
         """Store everything in `database`, whose schema is the newest."""
         super().__init__(database)
-        #: Ids of schemas that are certainly stored; none is ever deleted.
-        self._stored_schemas: set[str] = set()
+        self._used_schemas = UsedSchemas()
 
     async def open(self, requests: Sequence[OpenRequest]) -> Sequence[Callback]:
         while True:
             try:
-                opened = await self._open(requests)
+                opened, marked, now = await self._open(requests)
             except OvertakenError:
                 # The other transaction has committed, so the next try finds what it created.
                 continue
-            self._stored_schemas.update(one.schema_id for one in opened if one.schema_id)
+            self._used_schemas.remember(marked, now)
             return opened
 
     @writes
     async def _open(
         self, connection: Connection, requests: Sequence[OpenRequest]
-    ) -> Sequence[Callback]:
+    ) -> tuple[Sequence[Callback], Sequence[str], datetime]:
         keys = [
             mapping.activity_key(one.ref, follow_reset=one.options.follow_reset) for one in requests
         ]
@@ -170,9 +169,9 @@ class SqlCallbacks(SqlPart):
             results.append(one)
         if refused:
             raise AliasConflictsError(refused)
-        await add_schemas(connection, self._stored_schemas, requests)
+        marked = await self._used_schemas.mark(connection, requests, now)
         await self._write(connection, results, now, grants=grants)
-        return [one.callback for one in results]
+        return [one.callback for one in results], marked, now
 
     async def _write(
         self,

@@ -21,6 +21,7 @@ from ringback.store.heartbeats import SqlHeartbeats
 from ringback.store.inbox import SqlInbox
 from ringback.store.links import SqlLinks
 from ringback.store.notifications import SqlNotificationOutbox
+from ringback.store.result_schemas import SqlSchemas
 from ringback.store.retention import SqlEndedCallbacks
 from ringback.store.search import SqlCallbackIndex
 from ringback.store.sessions import SqlSessions
@@ -47,6 +48,7 @@ class SqlStore(
     SqlNotificationOutbox,
     SqlApiKeys,
     SqlSessions,
+    SqlSchemas,
     SqlCallbackIndex,
     SqlGauges,
 ):

@@ -50,7 +50,8 @@ callbacks = Table(
     Column("own_deadline_at", Instant),
     #: When the default answer is accepted; `NULL` once another answer is.
     Column("default_due_at", Instant),
-    #: Refers to `schemas`. Without a foreign key: nothing is deleted there, and it would lock rows.
+    #: Refers to `schemas`. Without a foreign key, which would lock rows: `result_schemas` deletes
+    #: only what no callback has.
     Column("schema_id", Text),
     #: When the final verdict was stored or the callback expired.
     Column("closed_at", Instant),
@@ -106,14 +107,6 @@ callbacks = Table(
     Column("aliases", JSON, nullable=False),
     Column("metadata", JSON, nullable=False),
     UniqueConstraint("activity_key", "generation", name="uq_callbacks_activity_key_generation"),
-)
-
-#: The result schemas; the id is a digest of the text.
-schemas = Table(
-    "schemas",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("text", Text, nullable=False),
 )
 
 #: The first answer to each callback: the primary key rejects all others.

@@ -82,9 +82,12 @@ class SlowRecords:
         return {"callbacks": len(ids), "votes": 0}
 
 
-class NoSessions:
+class NoLeftovers:
     async def purge_sessions(self) -> Mapping[str, int]:
         return {}
+
+    async def purge_schemas(self, *, limit: int) -> tuple[int, int]:  # noqa: ARG002 - the port's
+        return 0, 0
 
 
 @pytest.fixture
@@ -142,6 +145,23 @@ async def test_events_are_deleted_after_their_callbacks(
     assert hooks.counts == {"events": 1, "source_deliveries": 1}
 
 
+async def test_schemas_are_deleted_after_their_callbacks(
+    retention: Retention, store: SqlStore, clock: ManualClock, hooks: PurgedRows
+) -> None:
+    texts = [f'{{"default": {number}}}' for number in range(SMALLEST_BATCH + 1)]
+    callbacks = await store.open([factories.request(result_schema=text) for text in texts])
+    await store.expire([factories.expiry(one) for one in callbacks])
+    clock.advance(DAY)
+    await walk_through(retention, clock, 2)
+    before = hooks.counts["schemas"]
+    clock.advance(DAY + MILLISECOND)
+
+    await walk_through(retention, clock, 3)
+
+    assert hooks.counts["callbacks"] == len(texts)
+    assert (before, hooks.counts["schemas"]) == (0, len(texts))
+
+
 async def test_nothing_but_sessions_is_deleted_if_all_is_kept_forever(
     store: SqlStore, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -171,7 +191,7 @@ async def test_start_logs_how_long_is_kept(
 async def test_quick_batches_grow_and_slow_ones_shrink(clock: ManualClock) -> None:
     records = SlowRecords(clock, 10_000)
     retention = Retention(
-        {RecordKind.CALLBACKS: records}, NoSessions(), keep_ended_for=DAY, clock=clock
+        {RecordKind.CALLBACKS: records}, NoLeftovers(), keep_ended_for=DAY, clock=clock
     )
 
     async with run_services(retention):
@@ -189,7 +209,7 @@ async def test_pause_is_ten_times_as_long_as_the_batch(clock: ManualClock) -> No
     records = SlowRecords(clock, 1000)
     records.takes = LONGEST_BATCH
     retention = Retention(
-        {RecordKind.CALLBACKS: records}, NoSessions(), keep_ended_for=DAY, clock=clock
+        {RecordKind.CALLBACKS: records}, NoLeftovers(), keep_ended_for=DAY, clock=clock
     )
 
     async with run_services(retention):
@@ -210,7 +230,7 @@ async def test_broken_record_stays_and_all_others_are_deleted(
     records = SlowRecords(clock, 250)
     records.broken = {"000003"}
     retention = Retention(
-        {RecordKind.CALLBACKS: records}, NoSessions(), keep_ended_for=DAY, clock=clock
+        {RecordKind.CALLBACKS: records}, NoLeftovers(), keep_ended_for=DAY, clock=clock
     )
 
     await walk_through(retention, clock, 10)

@@ -30,7 +30,8 @@ def upgrade() -> None:
     _create_notifications()
     create_access_tables()
     create_source_tables()
-    vacuum_early("callbacks", "outcomes", "audit_trail", "votes", "assignments", "search_texts")
+    vacuum_early("callbacks", "schemas", "outcomes", "audit_trail", "votes", "assignments")
+    vacuum_early("search_texts")
     vacuum_early("tags", "aliases", "webhooks", "notifications", "events", "source_deliveries")
 
 
@@ -100,6 +101,7 @@ def _create_callbacks() -> None:
         create_index(f"ix_callbacks_{name}", "callbacks", name, where=has_deadline)
     create_index("ix_callbacks_workflow", "callbacks", "workflow_id", "id")
     create_index("ix_callbacks_expired", "callbacks", "id", where="expired_because IS NOT NULL")
+    create_index("ix_callbacks_schema", "callbacks", "schema_id", where="schema_id IS NOT NULL")
 
 
 def _create_schemas() -> None:
@@ -107,7 +109,9 @@ def _create_schemas() -> None:
         "schemas",
         sa.Column("id", sa.Text, primary_key=True),
         *texts("text"),
+        *times("used_at", nullable=False),
     )
+    create_index("ix_schemas_used_at", "schemas", "used_at")
 
 
 def _create_outcomes() -> None:
