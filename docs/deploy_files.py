@@ -98,6 +98,7 @@ ROWS: Final[dict[str, tuple[Panel, ...]]] = {
             "s",
             above=3600,
         ),
+        _stat("Missing link keys", "max(ringback_link_keys_missing{this})", above=1),
     ),
     "Answers": (
         Panel("Answers per second", _rates("ringback_answers_total", "result"), "reqps"),
@@ -113,6 +114,7 @@ ROWS: Final[dict[str, tuple[Panel, ...]]] = {
         ),
         Panel("Opened per second", _rates("ringback_opened_total", "result"), "ops"),
         Panel("Rejected because of a limit", _rates("ringback_limited_total", "limit"), "reqps"),
+        Panel("Refused API keys", _rates("ringback_rejected_api_keys_total", "result"), "reqps"),
     ),
     "Temporal": (
         Panel("Deliveries by verdict", _rates("ringback_deliveries_total", "verdict"), "ops"),
@@ -140,6 +142,7 @@ ROWS: Final[dict[str, tuple[Panel, ...]]] = {
         Panel(
             "Messages of queues", _rates("ringback_queue_messages_total", "queue", "result"), "ops"
         ),
+        Panel("Dead events", _rates("ringback_dead_events_total", "source"), "ops"),
         Panel(
             "Gateways connected to each queue",
             (("sum by (queue) (ringback_queue_connected{this})", "{{queue}}"),),

@@ -96,6 +96,8 @@ EVENTS: Final = {
     " converter cannot read it. Set the data converter for both.",
     "Ringback gateway": "In a worker: its gateway, version, namespace and key.",
     "RINGBACK_STORE leads to a pooler": "Add `pool_mode` to the URL, as the pooler is configured.",
+    "revoked API key used": "A program has a key that was revoked, and gets 401. Logged again after"
+    " an hour without it. Give the program another key.",
     "secret file is not secret": "Other users can read or change a key. Change the file's mode.",
     "step": "A step of the demo.",
     "task failed": "As a warning, something away is the cause, and it is retried; as an error, it"

@@ -220,6 +220,7 @@ class GaugesContract:
 
         assert both == {"k1", "k2"}
         assert (await store.troubles(most=1)).link_keys == {"k2"}
+        assert await store.link_keys() == {"k2"}
 
     async def test_a_scrape_counts_no_more_than_it_may(self, store: Store) -> None:
         assert MOST % 500 == 0

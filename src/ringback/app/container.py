@@ -153,6 +153,7 @@ class Parts:
             self.edges.counters,
             self.gauges,
             writes=self.write_checker,
+            keyring=self.edges.keyring,
             is_temporal_up=lambda: checker.is_up,
         )
 

@@ -132,7 +132,7 @@ class _Checks:
     async def _used_link_keys(self) -> frozenset[str]:
         try:
             async with existing_database(self._settings, self._clock) as database:
-                return (await SqlStore(database).troubles(most=1)).link_keys
+                return await SqlStore(database).link_keys()
         except (StoreUnavailableError, ConfigurationError):
             # The check of the store says why.
             return frozenset()

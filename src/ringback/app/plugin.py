@@ -12,7 +12,11 @@ from temporalio.plugin import SimplePlugin
 from temporalio.worker import Worker, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
-from ringback.domain.errors import ConfigurationError
+from ringback.domain.errors import (
+    ConfigurationError,
+    GatewayRefusedError,
+    GatewayUnavailableError,
+)
 from ringback.worker.activity_function import ActivityFunctionInterceptor
 
 if TYPE_CHECKING:
@@ -75,7 +79,7 @@ class RingbackPlugin(SimplePlugin):
                         worker.client, target, identity=identity, generate_schema=schemas
                     )
                 )
-            except BaseException:
+            except (ConfigurationError, GatewayUnavailableError, GatewayRefusedError):
                 await _end_before_start(next(worker))
                 raise
             with runtime_set(runtime):

@@ -7,6 +7,7 @@ import httpx2
 
 from ringback.client.target import Target
 from ringback.domain.alias_errors import AliasInUseError
+from ringback.domain.api_key import from_text
 from ringback.domain.errors import GatewayRefusedError, GatewayUnavailableError, RingbackError
 from ringback.domain.ids import CallbackId
 
@@ -21,10 +22,7 @@ def to_error(reply: httpx2.Response, target: Target) -> RingbackError:
     if not problem:
         detail = f"{target.url} replied {reply.status_code}; is it a Ringback gateway?"
     if reply.status_code == httpx2.codes.UNAUTHORIZED:
-        detail = (
-            f"the gateway at {target.url} rejects the API key of {target.source};"
-            " `ringback keys list` shows the valid ones"
-        )
+        detail = _explain_rejected_key(detail, target)
     if reply.status_code in _RETRYABLE:
         after = reply.headers.get("retry-after", "")
         wait = timedelta(seconds=int(after)) if after.isdecimal() else None
@@ -34,6 +32,21 @@ def to_error(reply: httpx2.Response, target: Target) -> RingbackError:
         owner = CallbackId(named["callback"])
         return AliasInUseError(named["alias"], owner, named["workflow_id"])
     return GatewayRefusedError(detail or title, status=reply.status_code, title=title)
+
+
+def _explain_rejected_key(detail: str, target: Target) -> str:
+    rejected = f"the gateway at {target.url} rejects the API key of {target.source}"
+    parts = from_text(target.api_key)
+    if parts is None:
+        return (
+            f"{rejected}: it is not a key, which begins with rbk_ and which `ringback keys add`"
+            " prints"
+        )
+    why = "is revoked" if "revoked" in detail else "is not in its store, or its secret is another"
+    return (
+        f"{rejected}: the key {parts[0]} {why}; `ringback keys list` shows all, and"
+        " `ringback keys add` creates one"
+    )
 
 
 def _to_problem(reply: httpx2.Response) -> dict[str, Any]:

@@ -104,6 +104,9 @@ class EventService:
             span.note({"ringback.is_new": is_new})
         if is_new:
             self._loop.wake()
+            for event in delivery.events:
+                if event.state is EventState.DEAD:
+                    self._hooks.event_dead(delivery.source)
         return is_new
 
     def wake(self) -> None:
@@ -125,6 +128,7 @@ class EventService:
             facts = {"event_id": event.id, "source": event.source, "state": end.state.value}
             facts |= {"callback_id": end.callback_id or ""}
             if end.state is EventState.DEAD:
+                self._hooks.event_dead(event.source)
                 logger.warning("event cannot be used", extra=facts)
             else:
                 logger.info("event ended", extra=facts)

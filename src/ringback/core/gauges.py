@@ -52,10 +52,12 @@ class Counts:
     Attributes:
         of: How many there are.
         undelivered_since: When the oldest undelivered outcome was accepted.
+        link_keys: The ids of the keys that signed the links of open callbacks.
     """
 
     of: Mapping[Countable, int]
     undelivered_since: datetime | None
+    link_keys: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +68,13 @@ class Reading:
         snapshot: What waits.
         undelivered_since: When the oldest undelivered outcome was accepted.
         states: How many callbacks are in each state; empty until they are counted.
+        link_keys: The ids of the keys of open links; empty until they are read.
     """
 
     snapshot: Snapshot
     undelivered_since: datetime | None
     states: Mapping[State, int]
+    link_keys: frozenset[str] = frozenset()
 
 
 class GaugeReader:
@@ -148,7 +152,8 @@ class GaugeReader:
         of = {what: await self._count_one(what, busy) for what in Countable}
         with busy:
             since = await self._store.oldest_undelivered()
-        return Counts(of, since)
+            link_keys = await self._store.link_keys()
+        return Counts(of, since, link_keys)
 
     async def _count_one(self, what: Countable, busy: "_Stopwatch") -> int:
         total, after = 0, CallbackId("")
@@ -190,7 +195,8 @@ def _merge(snapshot: Snapshot, counts: Counts | None) -> Reading:
     )
     states[State.PARKED] = max(parked, of[Countable.PARKED]) if parked >= MOST else parked
     if undelivered.is_all:
-        return Reading(snapshot, undelivered.since, {**states, State.ACCEPTED: undelivered.count})
+        states[State.ACCEPTED] = undelivered.count
+        return Reading(snapshot, undelivered.since, states, counts.link_keys)
     states[State.ACCEPTED] = max(undelivered.count, of[Countable.ACCEPTED])
     since = min(filter(None, [undelivered.since, counts.undelivered_since]))
-    return Reading(snapshot, since, states)
+    return Reading(snapshot, since, states, counts.link_keys)

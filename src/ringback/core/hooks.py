@@ -72,6 +72,12 @@ class Hooks:
     def queue_changed(self, queue: str, *, is_connected: bool) -> None:
         """The connection to a queue was made or lost."""
 
+    def event_dead(self, source: str) -> None:
+        """An event of a source or queue cannot be used: a rule failed, or its callback refused."""
+
+    def key_refused(self, result: str) -> None:
+        """A request had an API key that is not valid: `REVOKED` or `UNKNOWN`."""
+
     def commit_ended(self, kind: str, size: int, seconds: float) -> None:
         """A batch of `size` items was committed, or could not be."""
 
@@ -94,6 +100,8 @@ STORED = "stored"
 DUPLICATE = "duplicate"
 DEAD = "dead"
 IGNORED = "ignored"
+REVOKED = "revoked"
+UNKNOWN = "unknown"
 
 NO_HOOKS = Hooks()
 """Hooks that ignore every event."""
@@ -166,6 +174,14 @@ class HooksOfAll(Hooks):
     def queue_changed(self, queue: str, *, is_connected: bool) -> None:
         for hooks in self._all:
             hooks.queue_changed(queue, is_connected=is_connected)
+
+    def event_dead(self, source: str) -> None:
+        for hooks in self._all:
+            hooks.event_dead(source)
+
+    def key_refused(self, result: str) -> None:
+        for hooks in self._all:
+            hooks.key_refused(result)
 
     def commit_ended(self, kind: str, size: int, seconds: float) -> None:
         for hooks in self._all:

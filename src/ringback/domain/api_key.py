@@ -96,8 +96,11 @@ class ApiKey:
 
     def is_valid(self, secret: str) -> bool:
         """Return whether `secret` is this key's (in constant time) and the key is not revoked."""
-        is_its_secret = hmac.compare_digest(self.digest, digest_secret(secret))
-        return is_its_secret and self.revoked_at is None
+        return self.is_secret(secret) and self.revoked_at is None
+
+    def is_secret(self, secret: str) -> bool:
+        """Return whether `secret` is this key's (in constant time); the key may be revoked."""
+        return hmac.compare_digest(self.digest, digest_secret(secret))
 
 
 def new_key_id(chance: bytes) -> KeyId:

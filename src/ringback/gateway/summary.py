@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from ringback.core.api_auth import RevokedUse
 from ringback.core.gauges import Reading
 from ringback.domain.callback import State
 from ringback.domain.event import EventState, SourceActivity
@@ -19,7 +20,7 @@ PATIENCE: Final = timedelta(minutes=1)
 """How long a delivery or a deadline may be late before it is a problem."""
 
 RECENT: Final = timedelta(hours=1)
-"""How old a refusal of a source may be."""
+"""How old a refusal of a source or of a key may be."""
 
 MANY_REFUSED: Final = 10
 """How many refusals of a source are a problem."""
@@ -48,6 +49,10 @@ async def summarize(gateway: Gateway) -> SummaryOut:
         problems.insert(0, _CANNOT_WRITE)
     troubles = await gateway.store.troubles(most=_EXAMPLES)
     problems += _of_links(gateway.keyring, troubles)
+    now = gateway.clock.now()
+    problems += _of_keys([
+        one for one in gateway.authorizer.revoked_uses if now - one.last_at <= RECENT
+    ])
     problems += _of_callbacks(reading, troubles)
     problems += _of_queues(gateway)
     problems += _of_sources(gateway, await _activity(gateway))
@@ -122,7 +127,20 @@ def _of_links(keyring: Keyring, troubles: Troubles) -> Iterator[TroubleOut]:
             message=f"the link key {', '.join(missing)} of open callbacks is missing, so their"
             " senders get 404",
             advice="add the key again after the one that signs now, and restart the gateway",
-            page=f"{_ALERTS}answersrefused",
+            page=f"{_ALERTS}linkkeymissing",
+        )
+
+
+def _of_keys(uses: Sequence[RevokedUse]) -> Iterator[TroubleOut]:
+    for use in uses:
+        key = use.key
+        yield TroubleOut(
+            what="api keys",
+            message=f"a program uses the API key {key.id} ({key.name}, {key.role.value}), which is"
+            f" revoked: {use.count} requests got 401",
+            advice=f"give it another key: ringback keys add --role {key.role.value} --name NAME; or"
+            " stop the program",
+            page=f"{_ALERTS}keyrevoked",
         )
 
 
@@ -196,7 +214,7 @@ def _of_sources(
                 message=f"{dead} of the newest events of {name} could not be used",
                 advice=f"read why: ringback events --source {name} --state dead; correct the rule"
                 " and replay them",
-                page=f"{_ALERTS}queuedeadletters",
+                page=f"{_ALERTS}deadevents",
             )
 
 

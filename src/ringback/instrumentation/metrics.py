@@ -79,7 +79,12 @@ STORE_UP: Final = Metric(
     Kind.GAUGE,
     "1 if the store could be read, else 0; then the gauges of the store are absent.",
 )
-
+LINK_KEYS_MISSING: Final = Metric(
+    "ringback_link_keys_missing",
+    Kind.GAUGE,
+    "Link keys of open callbacks that this process does not have: their senders get 404. Read about"
+    " once a minute.",
+)
 STORE_WRITABLE: Final = Metric(
     "ringback_store_writable",
     Kind.GAUGE,
@@ -199,6 +204,20 @@ QUEUE_MESSAGES: Final = Metric(
     "queue: the configured ones; result: `stored`, `duplicate`, `dead`: it cannot be used,"
     " `ignored`",
 )
+DEAD_EVENTS: Final = Metric(
+    "ringback_dead_events_total",
+    Kind.COUNTER,
+    "Events that cannot be used: a rule failed, or the callback refused them.",
+    ("source",),
+    "the configured sources and queues",
+)
+KEYS_REFUSED: Final = Metric(
+    "ringback_rejected_api_keys_total",
+    Kind.COUNTER,
+    "Requests with an API key that is not valid.",
+    ("result",),
+    "`revoked`; `unknown`: the store does not have it, or its secret is another",
+)
 COMMIT_SIZE: Final = Metric(
     "ringback_commit_size",
     Kind.HISTOGRAM,
@@ -232,15 +251,16 @@ PURGED: Final = Metric(
 
 METRICS: Final = (
     *(CALLBACKS, OLDEST_UNDELIVERED, OLDEST_OVERDUE, EVENTS_WAITING, OLDEST_EVENT),
-    *(STORE_UP, STORE_WRITABLE, TEMPORAL_UP, BUILD_INFO, QUEUE_CONNECTED, BODY_BYTES),
+    *(STORE_UP, STORE_WRITABLE, LINK_KEYS_MISSING, TEMPORAL_UP, BUILD_INFO, QUEUE_CONNECTED),
+    BODY_BYTES,
     *(OPENED, ANSWERS, REFUSED, ACCEPT_TO_APPLIED, DELIVERIES, POSTPONED, POLLS),
     *(HEARTBEATS_RECEIVED, HEARTBEATS_SENT, WEBHOOKS, NOTIFICATIONS, SOURCE_REQUESTS),
-    *(QUEUE_MESSAGES, COMMIT_SIZE, COMMIT_SECONDS, LIMITED, PURGED),
+    *(QUEUE_MESSAGES, DEAD_EVENTS, KEYS_REFUSED, COMMIT_SIZE, COMMIT_SECONDS, LIMITED, PURGED),
 )
 """All of them, in the order of the documentation."""
 
 READ: Final = frozenset({
     *(CALLBACKS, OLDEST_UNDELIVERED, OLDEST_OVERDUE, EVENTS_WAITING, OLDEST_EVENT),
-    *(STORE_UP, STORE_WRITABLE, TEMPORAL_UP),
+    *(STORE_UP, STORE_WRITABLE, LINK_KEYS_MISSING, TEMPORAL_UP),
 })
 """Those that are read at each scrape."""

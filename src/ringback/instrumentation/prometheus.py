@@ -40,6 +40,7 @@ _FROM_THE_START: Final[Mapping[Metric, Sequence[str]]] = {
     metrics.DELIVERIES: ("applied", "superseded", "parked"),
     metrics.POLLS: ("polled", "failed"),
     metrics.WEBHOOKS: ("delivered", "retrying", "failed"),
+    metrics.KEYS_REFUSED: ("revoked", "unknown"),
 }
 """Label values that exist with 0 from the start: a rate needs the value before the first event."""
 
@@ -90,7 +91,12 @@ class PrometheusHooks(Hooks):
         (histogram.labels(*labels) if labels else histogram).observe(value)
 
     def render(
-        self, reading: Reading | None, *, can_write: bool, is_temporal_up: bool | None
+        self,
+        reading: Reading | None,
+        *,
+        can_write: bool,
+        is_temporal_up: bool | None,
+        missing_link_keys: int = 0,
     ) -> bytes:
         """Return all metrics as text.
 
@@ -98,10 +104,11 @@ class PrometheusHooks(Hooks):
             reading: The gauges of the store; `None` if it cannot be read.
             can_write: Whether the store accepts writes.
             is_temporal_up: Whether Temporal can be used; `None` if this process does not check.
+            missing_link_keys: How many link keys of open callbacks this process lacks.
         """
         self._read.families = [
             _family(metrics.STORE_WRITABLE, can_write),
-            *_to_families(reading, is_temporal_up=is_temporal_up),
+            *_to_families(reading, is_temporal_up=is_temporal_up, missing=missing_link_keys),
         ]
         return generate_latest(_WithoutCreated(self._registry))
 
@@ -155,6 +162,12 @@ class PrometheusHooks(Hooks):
         self.queues[queue] = is_connected
         self._gauges[metrics.QUEUE_CONNECTED.name].labels(queue).set(is_connected)
 
+    def event_dead(self, source: str) -> None:
+        self._count(metrics.DEAD_EVENTS, source)
+
+    def key_refused(self, result: str) -> None:
+        self._count(metrics.KEYS_REFUSED, result)
+
     def commit_ended(self, kind: str, size: int, seconds: float) -> None:
         self._observe(metrics.COMMIT_SIZE, size, kind)
         self._observe(metrics.COMMIT_SECONDS, seconds, kind)
@@ -191,7 +204,9 @@ class _WithoutCreated:
             yield family
 
 
-def _to_families(reading: Reading | None, *, is_temporal_up: bool | None) -> Iterator[Family]:
+def _to_families(
+    reading: Reading | None, *, is_temporal_up: bool | None, missing: int
+) -> Iterator[Family]:
     if is_temporal_up is not None:
         yield _family(metrics.TEMPORAL_UP, is_temporal_up)
     yield _family(metrics.STORE_UP, reading is not None)
@@ -212,6 +227,7 @@ def _to_families(reading: Reading | None, *, is_temporal_up: bool | None) -> Ite
     ):
         yield _family(metric, _age(since, snapshot.at))
     yield _family(metrics.EVENTS_WAITING, snapshot.events.count)
+    yield _family(metrics.LINK_KEYS_MISSING, missing)
 
 
 def _family(metric: Metric, value: float) -> Family:

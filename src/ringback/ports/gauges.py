@@ -112,6 +112,10 @@ class GaugeStore(Protocol):
         """
         ...
 
+    async def link_keys(self) -> frozenset[str]:
+        """Return the ids of the keys that signed the links of the oldest open callbacks."""
+        ...
+
     async def oldest_undelivered(self) -> datetime | None:
         """Return what `Snapshot.undelivered` may not have read: when the oldest was accepted.
 

@@ -217,6 +217,10 @@ async def _ids(
     return tuple(CallbackId(one) for (one,) in await connection.execute(statement, values))
 
 
+async def _link_keys(connection: Connection, now: datetime) -> frozenset[str]:
+    return frozenset(key for (key,) in await connection.execute(LINK_KEYS, {"now": now}))
+
+
 class SqlGauges(SqlPart):
     """`GaugeStore` on a SQL database."""
 
@@ -249,8 +253,12 @@ class SqlGauges(SqlPart):
             failing_notifications=dict(map(tuple, failing)),
             given_up_webhooks=await _ids(connection, GIVEN_UP_WEBHOOKS, values),
             given_up_notifications=unsent,
-            link_keys=frozenset(key for (key,) in await connection.execute(LINK_KEYS, values)),
+            link_keys=await _link_keys(connection, now),
         )
+
+    @reads
+    async def link_keys(self, connection: Connection) -> frozenset[str]:
+        return await _link_keys(connection, await self._database.now(connection))
 
     @reads
     async def count_page(

@@ -43,9 +43,11 @@ class Replying(httpx2.AsyncBaseTransport):
         return self.reply
 
 
-def replying(reply: httpx2.Response | Exception) -> GatewayClient:
+def replying(
+    reply: httpx2.Response | Exception, *, api_key: str = key_of(Role.OPERATOR)
+) -> GatewayClient:
     """Return a client of a server that always replies with this, or fails so."""
-    target = Target(BASE, key_of(Role.OPERATOR), "RINGBACK_API_KEY")
+    target = Target(BASE, api_key, "RINGBACK_API_KEY")
     return GatewayClient(target, transport=Replying(reply))
 
 
@@ -146,6 +148,32 @@ async def test_unknown_key_names_where_it_came_from() -> None:
     async with replying(httpx2.Response(401, json=problem, headers=headers)) as client:
         with pytest.raises(GatewayRefusedError, match="rejects the API key of RINGBACK_API_KEY"):
             await client.whoami()
+
+
+@pytest.mark.parametrize(
+    ("detail", "said"),
+    [
+        ("this API key is revoked", "the key k1 is revoked; `ringback keys list`"),
+        ("send a valid API key", "the key k1 is not in its store, or its secret is another"),
+    ],
+)
+async def test_rejected_key_is_named_by_its_id_without_its_secret(detail: str, said: str) -> None:
+    problem = {"title": "unknown key", "detail": detail}
+    headers = {"content-type": "application/problem+json"}
+    reply = httpx2.Response(401, json=problem, headers=headers)
+    async with replying(reply, api_key="rbk_k1_secret-text") as client:
+        with pytest.raises(GatewayRefusedError, match=said) as refused:
+            await client.whoami()
+
+    assert "secret-text" not in str(refused.value)
+
+
+async def test_text_that_is_no_key_is_not_repeated() -> None:
+    async with replying(httpx2.Response(401, json={}), api_key="a password") as client:
+        with pytest.raises(GatewayRefusedError, match="begins with rbk_") as refused:
+            await client.whoami()
+
+    assert "a password" not in str(refused.value)
 
 
 async def test_unreachable_gateway_is_retryable_and_names_its_url() -> None:

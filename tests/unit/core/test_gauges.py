@@ -61,6 +61,9 @@ class LargeStore(GaugeStore):
     async def oldest_undelivered(self) -> datetime | None:
         return self.oldest
 
+    async def link_keys(self) -> frozenset[str]:
+        return frozenset({"k1"})
+
 
 @pytest.fixture
 def large(clock: ManualClock) -> LargeStore:
@@ -213,3 +216,19 @@ async def test_outage_of_the_store_is_logged_once(
     assert [record.message.partition(":")[0] for record in caplog.records] == [
         "cannot read the gauges"
     ]
+
+
+async def test_keys_of_open_links_are_read_with_the_counts(
+    large: LargeStore, clock: ManualClock
+) -> None:
+    reader = GaugeReader(large, clock=clock)
+
+    async with run_services(reader):
+        before = await reader.read()
+        await idle()
+        after = await reader.read()
+
+    assert before is not None
+    assert after is not None
+    assert not before.link_keys
+    assert after.link_keys == {"k1"}

@@ -11,17 +11,23 @@ from ringback.core.hooks import Hooks
 from ringback.core.services import run_services
 from ringback.core.webhook_sender import LONGEST_WAIT, WebhookSender
 from ringback.domain.errors import StoreUnavailableError
+from ringback.domain.event import EventState
+from ringback.domain.policy import Policy
+from ringback.ports.events import NewEvent
 from ringback.ports.webhooks import NotReceived, Undeliverable
 from ringback.store.sql_store import SqlStore
 from ringback.testing import FakeActivities, ManualClock
 from tests import factories
+from tests.contract.events import RUN, delivery, event
 from tests.fake_edges import fake_edges
 from tests.loops import idle
+from tests.unit.core.callbacks import open_callback
 from tests.unit.core.queue_house import consuming
 from tests.unit.core.test_webhook_sender import Receiver, expire_callback, pass_time
 
 EVENTS: Final = frozenset({
     *("poll_ended", "webhook_ended", "queue_message_ended", "queue_changed", "commit_ended"),
+    "event_dead",
 })
 
 
@@ -73,6 +79,26 @@ async def test_messages_of_a_queue_are_reported_by_what_became_of_them(
     results = sorted(result for _, result in recorder.of("queue_message_ended"))
     assert results == ["dead", "duplicate", "stored"]
     assert [is_up for _, is_up in recorder.of("queue_changed")] == [False, True]
+
+
+async def test_events_that_cannot_be_used_are_reported_at_once_or_when_a_callback_refuses(
+    store: SqlStore, activities: FakeActivities, clock: ManualClock, recorder: Recorder
+) -> None:
+    parts = Parts(fake_edges(store, activities, clock, hooks=recorder))
+    ref = factories.activity_ref()
+    activities.schedule(ref)
+    policy = Policy(assignees=("user:ada",))
+    await open_callback(store, activities, ref, aliases=(RUN,), policy=policy)
+
+    async with run_services(parts.answer_service, parts.event_service):
+        for _ in range(2):
+            dead = NewEvent(factories.event_id(), EventState.DEAD, reason="no JSON")
+            await parts.event_service.store(delivery(dead, event(None)))
+        before = recorder.of("event_dead")
+        await parts.event_service.store(delivery(event(body=b'{"approved": true}'), key="d2"))
+        await idle()
+
+    assert (before, recorder.of("event_dead")) == ([("github",)], [("github",)] * 2)
 
 
 async def test_polled_runs_are_reported_and_failed_ones_too(

@@ -29,6 +29,8 @@ EVENTS: Final[dict[str, Callable[[Hooks], None]]] = {
     "source_request_ended": lambda hooks: hooks.source_request_ended("stripe", "accepted"),
     "queue_message_ended": lambda hooks: hooks.queue_message_ended("payments", "stored"),
     "queue_changed": lambda hooks: hooks.queue_changed("payments", is_connected=True),
+    "event_dead": lambda hooks: hooks.event_dead("stripe"),
+    "key_refused": lambda hooks: hooks.key_refused("revoked"),
     "commit_ended": lambda hooks: hooks.commit_ended("answers", 3, 0.1),
     "limit_reached": lambda hooks: hooks.limit_reached("link"),
     "body_bytes_changed": lambda hooks: hooks.body_bytes_changed(1),

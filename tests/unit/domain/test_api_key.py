@@ -55,7 +55,10 @@ def test_only_the_right_secret_is_valid(secret: str) -> None:
 
 
 def test_revoked_key_is_never_valid() -> None:
-    assert not replace(KEY, revoked_at=NOW).is_valid("secret")
+    revoked = replace(KEY, revoked_at=NOW)
+
+    assert not revoked.is_valid("secret")
+    assert (revoked.is_secret("secret"), revoked.is_secret("guess")) == (True, False)
 
 
 def test_repr_of_a_key_hides_its_digest() -> None:

@@ -1,13 +1,17 @@
 """`/metrics`: what every door counts, and what it never shows."""
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import httpx2
 import pytest
 
+from ringback.domain.api_key import KeyId, Role
 from ringback.domain.link import Link
 from ringback.gateway.metrics_endpoint import metrics_app
+from tests import factories
+from tests.loops import idle
 from tests.unit.gateway.house import FullStore, House, opened_house
 
 
@@ -98,6 +102,31 @@ async def test_store_that_accepts_no_writes_shows_before_a_sender_comes() -> Non
     shown = ("ringback_store_up", "ringback_store_writable")
     assert [writable[one] for one in shown] == [1, 1]
     assert [found[one] for one in shown] == [1, 0]
+
+
+async def test_rejected_api_keys_are_counted_by_what_is_wrong_with_them() -> None:
+    async with opened_house() as house:
+        await house.store.revoke_key(KeyId("worker"))
+        await house.get("/v1/whoami", Role.WORKER)
+        await house.http.get("/v1/whoami", headers={"authorization": "Bearer rbk_nobody_guessed"})
+        await house.http.get("/v1/whoami")
+
+        found = await read(house)
+
+    name = "ringback_rejected_api_keys_total"
+    assert found[f'{name}{{result="revoked"}}'] == 1
+    assert found[f'{name}{{result="unknown"}}'] == 1
+
+
+async def test_missing_link_key_shows_once_the_callbacks_are_counted() -> None:
+    async with opened_house() as house:
+        await house.store.open([replace(factories.request(), key_id="lost")])
+        await read(house)
+        await idle()
+
+        found = await read(house)
+
+    assert found["ringback_link_keys_missing"] == 1
 
 
 async def test_heartbeats_by_link_are_counted_when_stored_and_when_sent() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 import ringback
 from ringback.core.api_auth import CACHED_FOR, MOST_CACHED, Authorizer
+from ringback.core.hooks import Hooks
 from ringback.domain.api_key import Act, ApiKey, KeyId, Role, to_text
 from ringback.domain.errors import UnknownKeyError
 from ringback.ports.api_keys import ApiKeys
@@ -168,6 +169,46 @@ async def test_revoked_key_is_refused_within_seconds(house: House) -> None:
 
     assert reply.status_code == 401
     assert timedelta(seconds=10) >= CACHED_FOR
+
+
+class RefusedKeys(Hooks):
+    """Records the results of refused keys."""
+
+    def __init__(self) -> None:
+        self.results: list[str] = []
+
+    def key_refused(self, result: str) -> None:
+        self.results.append(result)
+
+
+async def test_only_who_has_the_secret_of_a_revoked_key_is_told_that_it_is_revoked(
+    house: House,
+) -> None:
+    await house.store.revoke_key(KeyId("operator"))
+    refused = RefusedKeys()
+    authorizer = Authorizer(house.store, clock=house.clock, hooks=refused)
+
+    for text in (key_of(Role.OPERATOR), "rbk_operator_guessed", "rbk_nobody_guessed"):
+        with pytest.raises(UnknownKeyError) as raised:
+            await authorizer.authorize(text, Act.VIEW)
+        assert ("revoked" in str(raised.value)) == (text == key_of(Role.OPERATOR))
+
+    assert refused.results == ["revoked", "unknown", "unknown"]
+    assert [(one.key.id, one.count) for one in authorizer.revoked_uses] == [("operator", 1)]
+
+
+async def test_use_of_a_revoked_key_is_logged_once_until_it_was_quiet_for_an_hour(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    await house.store.revoke_key(KeyId("operator"))
+
+    for pause in (0, 1800, 1800, 3600):
+        house.clock.advance(timedelta(seconds=pause))
+        await house.get("/v1/callbacks")
+
+    logged = [vars(one) for one in caplog.records if one.message == "revoked API key used"]
+    assert [(one["key"], one["role"]) for one in logged] == [("operator", "operator")] * 2
+    assert key_of(Role.OPERATOR) not in caplog.text
 
 
 class StoreThatCounts(SqlStore):

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from ringback.domain.api_key import KeyId, Role
 from ringback.domain.callback import State
 from ringback.domain.event import EventState
 from ringback.gateway import summary
@@ -100,6 +101,23 @@ async def test_link_key_that_open_callbacks_need_is_missed() -> None:
     assert list(found) == ["link keys"]
     assert found["link keys"].startswith("the link key lost of open callbacks is missing")
     assert "link keys" not in later
+
+
+async def test_program_that_uses_a_revoked_key_is_named_for_an_hour() -> None:
+    async with opened_house() as house:
+        await house.store.revoke_key(KeyId("worker"))
+        for _ in range(2):
+            await house.get("/v1/whoami", Role.WORKER)
+
+        (problem,) = (await read(house))["problems"]
+        house.clock.advance(timedelta(hours=1, seconds=1))
+        later = await problems(house)
+
+    assert problem["message"] == (
+        "a program uses the API key worker (worker, worker), which is revoked: 2 requests got 401"
+    )
+    assert problem["advice"].startswith("give it another key: ringback keys add --role worker")
+    assert later == {}
 
 
 async def test_overdue_callbacks_are_a_problem_after_a_minute() -> None:
@@ -201,7 +219,7 @@ async def test_refusals_and_dead_events_of_a_source_are_problems(tmp_path: Path)
 
     assert [one["what"] for one in found] == ["source", "events"]
     assert "refused 10 requests" in found[0]["message"]
-    assert found[1]["page"] == "docs/howto/alerts.md#ringbackqueuedeadletters"
+    assert found[1]["page"] == "docs/howto/alerts.md#ringbackdeadevents"
 
 
 def test_every_page_that_a_problem_names_exists() -> None:
