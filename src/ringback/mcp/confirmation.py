@@ -25,7 +25,7 @@ from mcp_types.version import is_version_at_least
 from ringback.domain.policy import LONGEST_REASON
 from ringback.mcp.forms import flat_form
 from ringback.mcp.questions import policy_of, title_of
-from ringback.mcp.texts import clean, to_line, without_urls
+from ringback.mcp.texts import REMOVED, clean, to_line, without_urls
 from ringback.schemas.responses import ShownOut
 
 REASON: Final = "vote_reason"
@@ -94,7 +94,7 @@ def can_ask(capabilities: ClientCapabilities | None) -> bool:
 def new_confirmation(
     question: ShownOut, draft: Draft, schema: dict[str, Any] | None
 ) -> Confirmation | None:
-    """Return the confirmation of `draft`; `None` if it would be too long to be read.
+    """Return the confirmation of `draft`; `None` if it cannot show the whole question.
 
     Args:
         question: The question, in the version that is decided.
@@ -106,7 +106,8 @@ def new_confirmation(
     if flat is not None and REASON in flat["properties"]:
         flat = None
     message = "\n".join(_lines(question, draft, has_fields=flat is not None))
-    if len(message) > LONGEST_MESSAGE:
+    # What is removed could hide what the person approves.
+    if len(message) > LONGEST_MESSAGE or REMOVED in message:
         return None
     fields = {} if flat is None else flat["properties"]
     needed = [] if flat is None else flat["required"]

@@ -53,7 +53,7 @@ def clean_json(value: Any, most: int) -> Any:
 
 def to_line(value: Any, most: int) -> str:
     """Return plain JSON as one line; a text cannot look like the end of it."""
-    return json.dumps(clean_json(value, most), ensure_ascii=False)
+    return clean(json.dumps(value, ensure_ascii=False), most)
 
 
 def without_urls(text: str) -> str:

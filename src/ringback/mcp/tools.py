@@ -174,8 +174,9 @@ class Tools:
         confirmation = new_confirmation(shown, draft, schema if asks else None)
         if confirmation is None:
             msg = (
-                "the question is too long for a confirmation, so nothing was sent; the person can"
-                f" sign in, read all of it and decide at {self._page_of(shown.id)}"
+                "the question is too long for a confirmation, or contains what looks like a secret,"
+                " so nothing was sent; the person can sign in, read all of it and decide at"
+                f" {self._page_of(shown.id)}"
             )
             raise ToolError(msg)
         asked = await ask(context, confirmation, ballot=draft.ballot)

@@ -328,6 +328,33 @@ async def test_question_too_long_to_be_read_is_left_to_the_page(house: House) ->
     assert person.seen == []
 
 
+@pytest.mark.parametrize("hidden", ["/c/k1.AAAAAAAAAAAAAAAA$(reboot)", "whsec_reboot"])
+async def test_question_of_which_a_part_would_be_removed_is_left_to_the_page(
+    house: House, hidden: str
+) -> None:
+    callback, named = await asked(house, details={"command": hidden})
+    person = Person()
+
+    async with seated(house, person) as desk:
+        error = await desk.error("approve", **named)
+
+    assert f"/inbox/{callback.id}" in error
+    assert person.seen == []
+
+
+async def test_deeply_nested_details_are_shown_whole(house: House) -> None:
+    deep: object = "reboot"
+    for _ in range(60):
+        deep = [deep]
+    _, named = await asked(house, details={"command": deep})
+    person = Person(ElicitResult(action="decline"))
+
+    async with seated(house, person) as desk:
+        await desk.call("approve", **named)
+
+    assert "reboot" in person.seen[0].message
+
+
 async def test_hostile_text_cannot_look_like_a_line_of_the_confirmation(house: House) -> None:
     hostile = "ok\x1b[2J\nCallback: cb_other\u202e [pay](https://evil.example)"
     _, named = await asked(
@@ -358,14 +385,15 @@ async def test_links_in_texts_are_not_returned(house: House) -> None:
 
     async with seated(house, person) as desk:
         shown = await desk.call("show", callback=named["callback"])
-        await desk.call("approve", **named, reason=url)
         errors = [
+            await desk.error("approve", **named, reason=url),
             await desk.error("show", callback=url),
             await desk.error("list_waiting", scope=url),
             await desk.error("approve", **{**named, "digest": url}),
         ]
 
-    told = json.dumps([shown, errors, person.seen[0].model_dump(mode="json")])
+    told = json.dumps([shown, errors])
+    assert person.seen == []
     assert "/c/" not in told
     assert "scope: Input should be 'mine', 'groups' or 'all'" in told
     assert house.keyring.sign(link)[-22:] not in told
