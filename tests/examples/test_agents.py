@@ -9,6 +9,7 @@ from tests.acceptance.command_line import Command
 from tests.acceptance.programs import Program
 from tests.acceptance.site import Site
 from tests.examples.conftest import RunExample
+from tests.integration.agents.agent_env import need
 
 pytestmark = [pytest.mark.server, pytest.mark.processes, pytest.mark.thorough]
 
@@ -16,11 +17,24 @@ QUESTION = "May refund run with {'order': '17', 'euros': 250}? "
 LINK = "Decide here: "
 
 
-@pytest.fixture(
-    scope="module", params=["openai_agents.py", "pydantic_ai_agents.py", "langgraph_agents.py"]
-)
+EXAMPLES = [
+    "openai_agents.py",
+    "pydantic_ai_agents.py",
+    "langgraph_agents.py",
+    pytest.param("strands_agents.py", marks=pytest.mark.other_agents),
+    pytest.param("google_adk_agents.py", marks=pytest.mark.other_agents),
+]
+ELSEWHERE = {
+    "strands_agents.py": "temporalio-strands-agents",
+    "google_adk_agents.py": "temporalio-google-adk",
+}
+
+
+@pytest.fixture(scope="module", params=EXAMPLES)
 def example(request: pytest.FixtureRequest) -> str:
     name: str = request.param
+    if name in ELSEWHERE:
+        need(ELSEWHERE[name])
     return name
 
 

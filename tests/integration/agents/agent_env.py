@@ -4,15 +4,17 @@ import asyncio
 import gc
 import importlib
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Self
 from uuid import uuid4
 
 import httpx2
-from temporalio.client import Client, WorkflowHandle
+import pytest
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import DataConverter
 from temporalio.plugin import SimplePlugin
@@ -25,14 +27,23 @@ from ringback.settings import Settings
 from ringback.temporal.converter import choose_converter
 from tests.integration.agents.refunds import refund
 from tests.integration.env import GRACE, path_of, plugin_for, serve_at
+from tests.services import missing
 
 AGENTS = {
     "ringback.agents.ask": "plain_agent:PlainAgent",
     "OpenAI Agents": "openai_agent:OpenAIAgent",
     "Pydantic AI": "pydantic_ai_agent:PydanticAIAgent",
     "LangGraph": "langgraph_agent:LangGraphAgent",
+    "Strands": "strands_agent:StrandsAgent",
+    "Google ADK": "google_adk_agent:GoogleAdkAgent",
 }
 """The agents of the tests: the module and the workflow of each framework."""
+
+ELSEWHERE = {
+    "Strands": "temporalio-strands-agents",
+    "Google ADK": "temporalio-google-adk",
+}
+"""The packages of frameworks that are in requirements/other-agents.txt."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +58,27 @@ class Framework:
     def load(cls, name: str) -> Self:
         """Return the framework `name`."""
         module_name, workflow_name = AGENTS[name].split(":")
+        if name in ELSEWHERE:
+            need(ELSEWHERE[name])
         module = importlib.import_module(f"tests.integration.agents.{module_name}")
         # LangChain's messages are models of pydantic.
         converter = pydantic_data_converter if name == "LangGraph" else DataConverter.default
         return cls(getattr(module, workflow_name), module.plugins(), converter)
+
+
+def need(package: str) -> None:
+    """Skip this test, or fail it, if a package of requirements/other-agents.txt is missing."""
+    try:
+        version(package)
+    except PackageNotFoundError:
+        how = "run `make agent-environment`, and this test with build/other-agents/bin/python"
+        missing(package, how)
+
+
+def each_framework() -> list[Any]:
+    """Return the names of the frameworks; `make test-rest` runs some with another Python."""
+    elsewhere = [pytest.mark.other_agents, pytest.mark.thorough]
+    return [pytest.param(name, marks=elsewhere) if name in ELSEWHERE else name for name in AGENTS]
 
 
 @dataclass
@@ -64,11 +92,13 @@ class AgentEnv:
     task_queue: str
     asked: asyncio.Queue[tuple[ToolCall, Callback]] = field(default_factory=asyncio.Queue)
 
-    async def start(self, *calls: dict[str, Any], seconds: float = 60) -> WorkflowHandle[Any, Any]:
-        """Start an agent that makes these calls."""
+    async def start(
+        self, *calls: dict[str, Any], seconds: float = 60, **more: Any
+    ) -> WorkflowHandle[Any, Any]:
+        """Start an agent that makes these calls; refunds.py says what else a prompt has."""
         return await self.client.start_workflow(
             self.framework.workflow.run,
-            args=[json.dumps({"calls": calls}), seconds],
+            args=[json.dumps({"calls": calls, **more}), seconds],
             id=f"agent-{uuid4()}",
             task_queue=self.task_queue,
             execution_timeout=timedelta(seconds=60),
@@ -102,8 +132,25 @@ class AgentEnv:
             activities=[refund, approvals(submit, **options)],
             max_cached_workflows=1000 if is_cached else 0,
             graceful_shutdown_timeout=GRACE,
+            # An error of the agent ends the test, and does not wait for better code.
+            workflow_failure_exception_types=[Exception],
         ):
             yield
+
+
+async def failure(handle: WorkflowHandle[Any, Any]) -> str:
+    """Return why the agent failed, with all causes."""
+    with pytest.raises(WorkflowFailureError) as caught:
+        await handle.result()
+    return " <- ".join(str(one) for one in causes(caught.value))
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and its causes."""
+    found: BaseException | None = error
+    while found is not None:
+        yield found
+        found = found.__cause__
 
 
 async def saw(handle: WorkflowHandle[Any, Any]) -> list[Any]:

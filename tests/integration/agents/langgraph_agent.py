@@ -13,7 +13,7 @@ from temporalio.plugin import SimplePlugin
 
 from ringback.agents import Approval
 from ringback.agents.langgraph import ask_about, to_message
-from tests.integration.agents.refunds import refund, to_calls
+from tests.integration.agents.refunds import refund, to_next_calls
 
 
 class State(MessagesState):
@@ -33,12 +33,12 @@ async def call_model(state: State) -> dict[str, Any]:
     # An activity gets messages as plain JSON.
     messages = convert_to_messages(state["messages"])
     outputs = [one.content for one in messages if isinstance(one, ToolMessage)]
-    if outputs:
-        return {"messages": [AIMessage(json.dumps(outputs))]}
     calls = [
         {"name": "refund", "args": arguments, "id": call_id}
-        for call_id, arguments in to_calls(str(messages[0].content))
+        for call_id, arguments in to_next_calls(str(messages[0].content), len(outputs))
     ]
+    if not calls:
+        return {"messages": [AIMessage(json.dumps(outputs))]}
     return {"messages": [AIMessage("", tool_calls=calls)]}
 
 

@@ -13,7 +13,7 @@ from temporalio.openai_agents.workflow import activity_as_tool
 from temporalio.plugin import SimplePlugin
 
 from ringback.agents.openai import approved_tool
-from tests.integration.agents.refunds import refund, to_calls
+from tests.integration.agents.refunds import refund, to_next_calls
 
 
 class Scripted(Model):
@@ -23,7 +23,8 @@ class Scripted(Model):
         given = kwargs["input"] if "input" in kwargs else args[1]
         items = [{"role": "user", "content": given}] if isinstance(given, str) else given
         outputs = [one["output"] for one in items if one.get("type") == "function_call_output"]
-        if outputs:
+        next_calls = to_next_calls(items[0]["content"], len(outputs))
+        if not next_calls:
             return ResponseBuilders.output_message(json.dumps(outputs))
         calls = [
             ResponseFunctionToolCall(
@@ -31,10 +32,10 @@ class Scripted(Model):
                 call_id=call_id,
                 name="refund",
                 type="function_call",
-                id=f"item_{call_id}",
+                id=f"item_{call_id}_{len(outputs)}",
                 status="completed",
             )
-            for call_id, arguments in to_calls(items[0]["content"])
+            for call_id, arguments in next_calls
         ]
         return ModelResponse(output=[*calls], usage=Usage(), response_id=None)
 

@@ -9,7 +9,7 @@ from temporalio import workflow
 from temporalio.plugin import SimplePlugin
 
 from ringback.agents import ask
-from tests.integration.agents.refunds import refund, to_calls
+from tests.integration.agents.refunds import refund, to_next_calls
 
 SCHEMA = {
     "type": "object",
@@ -24,9 +24,11 @@ class PlainAgent:
 
     @workflow.run
     async def run(self, text: str, seconds: float) -> str:
-        outputs = await asyncio.gather(
-            *(self._call(call_id, each, seconds) for call_id, each in to_calls(text))
-        )
+        outputs: list[str] = []
+        while calls := to_next_calls(text, len(outputs)):
+            outputs += await asyncio.gather(
+                *(self._call(call_id, each, seconds) for call_id, each in calls)
+            )
         return json.dumps(outputs)
 
     async def _call(self, call_id: str, arguments: dict[str, Any], seconds: float) -> str:

@@ -23,7 +23,7 @@ from temporalio import workflow
 from temporalio.plugin import SimplePlugin
 
 from ringback.agents.pydantic_ai import Approvals
-from tests.integration.agents.refunds import to_calls
+from tests.integration.agents.refunds import to_next_calls
 
 tools: FunctionToolset[None] = FunctionToolset(id="refunds")
 
@@ -42,13 +42,12 @@ async def scripted(messages: list[ModelMessage], _: AgentInfo) -> ModelResponse:
         for part in parts
         if isinstance(part, ToolReturnPart | RetryPromptPart)
     ]
-    if outputs:
-        return ModelResponse(parts=[TextPart(json.dumps(outputs))])
     (prompt,) = [str(part.content) for part in parts if isinstance(part, UserPromptPart)]
+    calls = to_next_calls(prompt, len(outputs))
+    if not calls:
+        return ModelResponse(parts=[TextPart(json.dumps(outputs))])
     return ModelResponse(
-        parts=[
-            ToolCallPart("refund", arguments, call_id) for call_id, arguments in to_calls(prompt)
-        ]
+        parts=[ToolCallPart("refund", arguments, call_id) for call_id, arguments in calls]
     )
 
 

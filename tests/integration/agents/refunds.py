@@ -1,7 +1,9 @@
 """The tool of the tests' agents, and what their scripted models do.
 
-A model is sent `{"calls": [{"order": "o1", "euros": 50}]}`. It makes these calls, and replies with
-the outputs that it was given, as JSON.
+A model is sent `{"calls": [{"order": "o1", "euros": 50}]}`. It makes these calls, at once, and
+replies with the outputs that it was given, as JSON. With `"one_by_one": true`, it makes the next
+call when it has the output of the one before. `"approve": ["pay"]` names the tools that people must
+approve.
 """
 
 import json
@@ -27,3 +29,15 @@ def to_calls(text: str) -> list[tuple[str, dict[str, Any]]]:
         (one.pop("id", f"call_{number}"), one)
         for number, one in enumerate(json.loads(text)["calls"])
     ]
+
+
+def to_next_calls(text: str, done: int) -> list[tuple[str, dict[str, Any]]]:
+    """Return the calls that the model makes after it got so many outputs."""
+    calls = to_calls(text)[done:]
+    return calls[:1] if json.loads(text).get("one_by_one") else calls
+
+
+def approved(text: str) -> list[str]:
+    """Return the names of the tools that people must approve."""
+    names: list[str] = json.loads(text).get("approve", ["refund"])
+    return names

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ringback.settings import Settings
-from tests.integration.agents.agent_env import AGENTS, AgentEnv, agent_env, saw
+from tests.integration.agents.agent_env import AgentEnv, agent_env, each_framework, saw
 from tests.integration.env import settings_in
 
 pytestmark = [
@@ -24,7 +24,7 @@ OpenAgent = Callable[..., AbstractAsyncContextManager[AgentEnv]]
 CALL = {"order": "o1", "euros": 50}
 
 
-@pytest.fixture(params=AGENTS)
+@pytest.fixture(params=each_framework())
 def framework(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     return name
@@ -122,15 +122,15 @@ async def test_arguments_that_were_sent_unchanged_are_no_edit(open_agent: OpenAg
 async def test_edit_that_the_tool_cannot_take_is_rejected(
     open_agent: OpenAgent, form: object
 ) -> None:
-    """An edit that the tool cannot take gets 422, and the question stays open."""
+    """An edit that the tool cannot take gets 422; the question stays open, and takes a good one."""
     async with open_agent() as env:
         handle = await env.start(CALL)
         _, callback = await env.question()
         reply = await env.send(callback, {"approved": True, "form": form})
-        await env.send(callback, {"approved": True})
+        await env.send(callback, {"approved": True, "form": {**CALL, "euros": 20}})
 
         assert reply.status_code == 422
-        assert await saw(handle) == ["refunded o1 50"]
+        assert await saw(handle) == [edited(20)]
 
 
 @pytest.mark.thorough
@@ -247,3 +247,24 @@ async def test_order_of_the_plugins_does_not_matter(
         await env.send(callback, {"approved": False, "reason": "no"})
 
         assert await saw(handle) == [no("no")]
+
+
+@pytest.mark.thorough
+async def test_same_call_again_is_another_question(open_agent: OpenAgent, framework: str) -> None:
+    """The model repeats a call: each time people are asked, and an old answer is not used."""
+    # The OpenAI SDK never runs a call whose id it has seen.
+    ids = ("a", "b", "c") if framework == "OpenAI Agents" else ("a", "a", "a")
+    async with open_agent() as env:
+        handle = await env.start(*({"id": each, **CALL} for each in ids), one_by_one=True)
+        _, first = await env.question()
+        await env.send(first, {"approved": False, "reason": "no"})
+        _, second = await env.question()
+        changed = await env.send(first, {"approved": True})
+        await env.send(second, {"approved": True})
+        _, third = await env.question()
+        repeated = await env.send(second, {"approved": True})
+        await env.send(third, {"approved": False, "reason": "never"})
+
+        assert (changed.status_code, repeated.status_code) == (409, 200)
+        assert repeated.json()["duplicate"]
+        assert await saw(handle) == [no("no"), "refunded o1 50", no("never")]

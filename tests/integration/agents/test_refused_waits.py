@@ -1,7 +1,6 @@
 """A wait inside an activity that a framework wraps is refused before anybody is asked."""
 
 import importlib
-from collections.abc import Iterator
 from datetime import timedelta
 from uuid import uuid4
 
@@ -11,6 +10,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
 from ringback.settings import Settings
+from tests.integration.agents.agent_env import causes
 from tests.integration.env import GRACE, gateway, plugin_for
 
 pytestmark = [
@@ -25,13 +25,6 @@ NAIVE = {
     "langgraph": ("WaitInNode", "execute_in='workflow'"),
 }
 """The workflow in which each framework's activity waits, and a word of what to do instead."""
-
-
-def causes(error: BaseException) -> Iterator[BaseException]:
-    found: BaseException | None = error
-    while found is not None:
-        yield found
-        found = found.__cause__
 
 
 @pytest.mark.parametrize("is_ringback_last", [False, True], ids=["first", "last"])

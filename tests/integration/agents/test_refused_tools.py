@@ -1,0 +1,42 @@
+"""What an adapter cannot guard stops the agent before a tool runs."""
+
+import pytest
+
+from ringback.settings import Settings
+from tests.integration.agents.agent_env import agent_env, failure
+
+pytestmark = [
+    pytest.mark.server,
+    pytest.mark.other_agents,
+    pytest.mark.thorough,
+    pytest.mark.timeout(60),
+]
+
+CALL = {"order": "o1", "euros": 50}
+
+
+@pytest.mark.parametrize("framework", ["Strands", "Google ADK"])
+async def test_tool_that_the_agent_has_not_is_refused(
+    temporal_address: str, settings: Settings, framework: str
+) -> None:
+    async with (
+        agent_env(temporal_address, settings, framework) as env,
+        env.worker(is_cached=True),
+    ):
+        handle = await env.start(CALL, approve=["refnud", "refund"])
+        why = await failure(handle)
+
+        assert "the agent has no tool refnud, which people must approve; it has refund" in why
+        assert env.asked.empty()
+
+
+async def test_confirmation_of_adk_is_refused(temporal_address: str, settings: Settings) -> None:
+    async with (
+        agent_env(temporal_address, settings, "Google ADK") as env,
+        env.worker(is_cached=True),
+    ):
+        handle = await env.start(CALL, confirm=True)
+        why = await failure(handle)
+
+        assert "the tool refund must not have require_confirmation" in why
+        assert env.asked.empty()
