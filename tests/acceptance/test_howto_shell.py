@@ -58,6 +58,7 @@ PAGES_NOT_RUN: Final = {
 HOWTO: Final = ROOT / "docs" / "howto"
 FENCE: Final = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
+_RESTORED: Final = "test_howto_backup restores a backup"
 _VOTES: Final = "tests/unit/cli/test_people.py runs it where people are asked by rules"
 NOT_RUN: Final = {
     "ringback approve cb_agq7vhpyc6x5d7bqvnqbsimjna --by ada@example.org --group finance"
@@ -77,8 +78,13 @@ NOT_RUN: Final = {
     ),
     "temporal activity update-options --workflow-id order-81 --activity-id 1"
     " --schedule-to-close-timeout 120h": "the command is Temporal's",
+    'umask 077; pg_dump --format=custom --file=copy.dump "$RINGBACK_STORE"': _RESTORED,
+    "rm -f ringback.db-wal ringback.db-shm; install -m 600 copy.db ringback.db": _RESTORED,
+    "pg_restore --clean --if-exists --no-owner --single-transaction"
+    ' --dbname="$RINGBACK_STORE" copy.dump': _RESTORED,
+    "grep 'answers accepted' gateway.log": _RESTORED,
     'ringback fail --workflow-id order-1 --activity-id 1 --message "restored a backup"': (
-        "test_howto_backup restores a backup"
+        _RESTORED
     ),
 }
 """Commands that this test does not run, with the reason."""

@@ -1,8 +1,10 @@
 """Gateways delete what ended long ago; one is killed in the middle, and answers are accepted."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Final
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
 
 import httpx2
 import pytest
@@ -12,12 +14,15 @@ from ringback.app.stores import opened_store
 from ringback.app.system import SystemClock
 from ringback.client.target import local_key_path
 from ringback.domain.api_key import Role
+from ringback.domain.callback import State
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Completed
+from ringback.domain.query import Query
 from tests import factories
 from tests.acceptance.marks import on_both_stores
-from tests.acceptance.programs import LIMIT_SECONDS, Program, free_port
+from tests.acceptance.programs import LIMIT_SECONDS, Program, free_port, preloaded
 from tests.acceptance.site import Site
+from tests.contract.postgresql_server import execute
 from tests.polling import pause
 
 pytestmark = [pytest.mark.server, pytest.mark.processes, pytest.mark.thorough]
@@ -25,6 +30,7 @@ pytestmark = [pytest.mark.server, pytest.mark.processes, pytest.mark.thorough]
 ENDED: Final = 3000
 PART: Final = 200
 KEEP: Final = "30d"
+FOREVER: Final[Mapping[str, Any]] = {"RINGBACK_KEEP_ENDED_FOR": "forever"}
 LONG_AGO: Final = 90 * 86_400 * 1_000_000
 
 #: Callbacks that have lost something of what belongs to them; each has one outcome and two entries.
@@ -117,6 +123,59 @@ async def test_two_gateways_delete_at_once_while_answers_are_accepted(site: Site
     assert set(statuses) == {202}
     assert await count(site, _ORPHANS) == len(waiting)
     assert not any(has_failed(program) for program in (one, two))
+
+
+@on_both_stores
+async def test_killed_purge_has_exported_all_that_it_deleted_and_its_room_is_used_again(
+    site: Site, tmp_path: Path
+) -> None:
+    await fill(site)
+    ended = await ended_ids(site)
+    files = [tmp_path / f"{number}.jsonl" for number in range(4)]
+
+    # In turn, the command and its gateway are killed in the middle.
+    for number, file in enumerate(files):
+        words = ["purge", "--older-than", KEEP, "--export", str(file)]
+        async with site.gateway(temporal="unreachable", **FOREVER) as gateway:
+            left = len(await ended_ids(site))
+            async with preloaded(words, site.environment) as purge:
+                await until_left(site, left - 1)
+                await (gateway if number % 2 else purge).kill()
+        assert await count(site, _BROKEN) == 0
+        assert await count(site, _ORPHANS) == 0
+    left = len(remaining := await ended_ids(site))
+    size = await size_of(site)
+    async with site.gateway(temporal="unreachable", RINGBACK_KEEP_ENDED_FOR=KEEP):
+        await until_left(site, 0)
+    if site.postgresql is not None:
+        # As autovacuum does within minutes.
+        await execute(site.postgresql, "VACUUM")
+    await fill(site)
+
+    assert 0 < left < ENDED, "the last kill came after the last batch: fill more"
+    assert exported(files) >= ended - remaining
+    assert await size_of(site) < 1.25 * size
+
+
+async def ended_ids(site: Site) -> set[CallbackId]:
+    async with opened_store(site.settings, SystemClock()) as store:
+        query = Query(states=frozenset({State.APPLIED}))
+        return {one.id for one in await store.page(query, after=None, limit=2 * ENDED)}
+
+
+async def size_of(site: Site) -> int:
+    """Return how many bytes the tables of the store have on the disk."""
+    if site.postgresql is None:
+        pages = await count(site, text("PRAGMA page_count"))
+        return pages * await count(site, text("PRAGMA page_size"))
+    return await count(site, text("SELECT pg_database_size(current_database())"))
+
+
+def exported(files: Sequence[Path]) -> set[str]:
+    """Return the callbacks in the whole lines of the files: a kill may cut off the last one."""
+    lines = [line for file in files for line in file.read_text("utf-8").splitlines(keepends=True)]
+    records = [json.loads(line) for line in lines if line.endswith("\n")]
+    return {record["id"] for record in records if record["kind"] == "callbacks"}
 
 
 def has_failed(program: Program) -> bool:

@@ -160,7 +160,8 @@ def _of_callbacks(reading: Reading, troubles: Troubles) -> Iterator[TroubleOut]:
             what="parked",
             message=f"{_count(troubles.parked, 'answer is', 'answers are')} parked:"
             f" {_some(troubles.parked)}",
-            advice=f"read why: ringback show {troubles.parked[0]}; then: ringback redeliver",
+            advice=f"read why: ringback show {troubles.parked[0]}; then: ringback redeliver"
+            f" {troubles.parked[0]}",
             page=f"{_ALERTS}parked",
         )
     if late is not None and now - late >= PATIENCE:
