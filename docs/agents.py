@@ -15,6 +15,7 @@ _PINNED: Final = {
     "other-agents.txt": (
         *("strands-agents", "temporalio-strands-agents"),
         *("google-adk", "temporalio-google-adk"),
+        *("deepagents", "temporalio-deepagents"),
     ),
 }
 

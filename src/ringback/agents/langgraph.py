@@ -2,16 +2,22 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
-from typing import Any, Unpack
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Unpack
 
 from langchain_core.messages import AIMessage, ToolMessage
 from langchain_core.messages.tool import ToolCall as ModelToolCall
+from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
+from langgraph.types import Command
 
-from ringback.agents.approval import Approval
+from ringback.agents.approval import Approval, ToolCall, to_failure
 from ringback.agents.questions import AskOptions, ask
+
+_EVERY: Final = frozenset({"approve", "edit", "reject"})
 
 
 async def ask_about(
@@ -53,6 +59,128 @@ def to_message(approval: Approval, result: object = None) -> ToolMessage:
         name=approval.call.tool,
         status="success" if approval.approved else "error",
     )
+
+
+async def answer_interrupts(
+    graph: Any,
+    result: Mapping[str, Any],
+    config: RunnableConfig,
+    *,
+    tools: Sequence[BaseTool] = (),
+    **options: Unpack[AskOptions],
+) -> dict[str, Any]:
+    """Ask people about the tool calls that interrupted a graph, resume it, and return its result.
+
+    Call it in workflow code, with what `ainvoke` returned; it returns once the graph ends without
+    an interrupt. It answers the interrupts of `interrupt_on` of Deep Agents, of LangChain's
+    `HumanInTheLoopMiddleware`, and of a node that calls `interrupt({"type": "tool_approval",
+    "name": …, "args": …, "tool_call_id": …})`. The node gets LangChain's decision: `{"type":
+    "approve"}`, `{"type": "edit", "edited_action": {"name": …, "args": …}}` or `{"type": "reject",
+    "message": …}`.
+
+    Interrupted nodes must run in the workflow. If one runs as an activity, the id of its interrupt
+    differs after a restart of the worker, and people would be asked again.
+
+    Args:
+        graph: The compiled graph, with a checkpointer.
+        result: What `graph.ainvoke` returned.
+        config: What `graph.ainvoke` was called with.
+        tools: The tools that were offered to the model; by their schemas, people may change the
+            arguments.
+        **options: See `AskOptions`.
+
+    Raises:
+        ValueError: An interrupt is not about a tool call, or allows no rejection.
+
+    Example:
+        >>> result = await agent.ainvoke({"messages": [HumanMessage(text)]}, config)
+        >>> result = await answer_interrupts(
+        ...     agent, result, config, tools=[refund], within=timedelta(hours=24)
+        ... )
+    """
+    asker = _Asker({tool.name: tool for tool in tools}, options)
+    while interrupts := result.get("__interrupt__"):
+        messages = result.get("messages", ())
+        answers = await asyncio.gather(*(asker.answer(one.value, messages) for one in interrupts))
+        by_id = {one.id: answer for one, answer in zip(interrupts, answers, strict=True)}
+        result = await graph.ainvoke(Command(resume=by_id), config)
+    return dict(result)
+
+
+@dataclass(frozen=True)
+class _Asker:
+    tools: Mapping[str, BaseTool]
+    options: AskOptions
+
+    async def answer(self, value: Any, messages: Sequence[Any]) -> dict[str, Any]:
+        """Return what to resume an interrupt with.
+
+        Raises:
+            ValueError: The interrupt is not about a tool call.
+        """
+        kind = value if isinstance(value, dict) else {}
+        if kind.get("type") == "tool_approval":
+            call = ModelToolCall(name=kind["name"], args=kind["args"], id=kind["tool_call_id"])
+            return await self._decide(call, _EVERY)
+        if "action_requests" not in kind:
+            msg = (
+                "the interrupt is not about a tool call, so answer_interrupts cannot answer it; ask"
+                " by ringback.agents.ask"
+            )
+            raise ValueError(msg)
+        allowed = {one["action_name"]: one["allowed_decisions"] for one in kind["review_configs"]}
+        made = _last_calls(messages)
+        counts = Counter(one["id"] for one in made)
+        decided = (
+            self._decide(call, allowed[call["name"]], is_unique=counts[call["id"]] < 2)  # noqa: PLR2004 - one call of each id
+            for call in _with_ids(kind["action_requests"], made)
+        )
+        return {"decisions": list(await asyncio.gather(*decided))}
+
+    async def _decide(
+        self, call: ModelToolCall, allowed: Collection[str], *, is_unique: bool = True
+    ) -> dict[str, Any]:
+        if not {"reject", "respond"} & set(allowed):
+            msg = f"the interrupt allows nobody to reject {call['name']}"
+            raise ValueError(msg)
+        if not is_unique:
+            # LangChain finds changed arguments by the id, and would run all of them with these.
+            same = ToolCall(call["name"], call["args"], call["id"])
+            return _to_decision(to_failure(same, "several calls at once have the same id"), allowed)
+        may_edit = self.options.get("may_edit", True) and "edit" in allowed
+        options: AskOptions = {**self.options, "may_edit": may_edit}
+        return _to_decision(await _ask(call, self.tools.get(call["name"]), options), allowed)
+
+
+def _to_decision(approval: Approval, allowed: Collection[str]) -> dict[str, Any]:
+    if not approval.approved:
+        if "reject" not in allowed:
+            return {"type": "respond", "message": approval.to_text()}
+        return {"type": "reject", "message": approval.reason}
+    if not approval.is_edited:
+        return {"type": "approve"}
+    action = {"name": approval.call.tool, "args": approval.arguments}
+    return {"type": "edit", "edited_action": action}
+
+
+def _with_ids(
+    requests: Sequence[Mapping[str, Any]], made: Sequence[ModelToolCall]
+) -> list[ModelToolCall]:
+    """Return the calls of the requests, with the ids of the model's message."""
+    left = list(made)
+    calls = []
+    for one in requests:
+        same = [call for call in left if (call["name"], call["args"]) == (one["name"], one["args"])]
+        if same:
+            left.remove(same[0])
+        call_id = same[0]["id"] if same else None
+        calls.append(ModelToolCall(name=one["name"], args=one["args"], id=call_id))
+    return calls
+
+
+def _last_calls(messages: Sequence[Any]) -> list[ModelToolCall]:
+    made = [one for one in messages if isinstance(one, AIMessage)]
+    return made[-1].tool_calls if made else []
 
 
 async def _ask(call: ModelToolCall, tool: BaseTool | None, options: AskOptions) -> Approval:

@@ -36,12 +36,14 @@ AGENTS = {
     "LangGraph": "langgraph_agent:LangGraphAgent",
     "Strands": "strands_agent:StrandsAgent",
     "Google ADK": "google_adk_agent:GoogleAdkAgent",
+    "Deep Agents": "deep_agents_agent:DeepAgent",
 }
 """The agents of the tests: the module and the workflow of each framework."""
 
 ELSEWHERE = {
     "Strands": "temporalio-strands-agents",
     "Google ADK": "temporalio-google-adk",
+    "Deep Agents": "temporalio-deepagents",
 }
 """The packages of frameworks that are in requirements/other-agents.txt."""
 
@@ -50,6 +52,7 @@ ELSEWHERE = {
 class Framework:
     """One of `AGENTS`."""
 
+    name: str
     workflow: Any
     plugins: list[SimplePlugin]
     converter: DataConverter
@@ -63,7 +66,7 @@ class Framework:
         module = importlib.import_module(f"tests.integration.agents.{module_name}")
         # LangChain's messages are models of pydantic.
         converter = pydantic_data_converter if name == "LangGraph" else DataConverter.default
-        return cls(getattr(module, workflow_name), module.plugins(), converter)
+        return cls(name, getattr(module, workflow_name), module.plugins(), converter)
 
 
 def need(package: str) -> None:

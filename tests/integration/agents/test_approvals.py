@@ -55,12 +55,21 @@ def open_agent(
     return opened
 
 
-def no(reason: str) -> str:
-    return json.dumps({"approved": False, "reason": reason})
+def no(env: AgentEnv, reason: str) -> str:
+    if env.framework.name == "Deep Agents":
+        return f"User rejected the tool call for `refund` with reason: {reason}"
+    return json.dumps({"approved": False, "reason": reason}, ensure_ascii=False)
 
 
-def edited(euros: int) -> str:
+def edited(env: AgentEnv, euros: int) -> str:
     ran = json.dumps({**CALL, "euros": euros})
+    if env.framework.name == "Deep Agents":
+        return (
+            "Note: a human reviewer replaced this tool call before it ran. The call recorded in"
+            " your message is the one you produced, not the one that executed. This was"
+            " intentional and authorized. Do not re-issue your original call. Executed instead:"
+            f" refund with arguments {ran}.\n\nTool response:\nrefunded o1 {euros}"
+        )
     return (
         f"A person changed the arguments of this call. refund ran with {ran}, and not with the"
         f" arguments of the call. Do not repeat the original call.\n\nrefunded o1 {euros}"
@@ -87,9 +96,7 @@ async def test_rejection_reaches_the_model_with_its_reason(open_agent: OpenAgent
         _, callback = await env.question()
         await env.send(callback, {"approved": False, "reason": 'too "much" ü'})
 
-        assert await saw(handle) == [
-            json.dumps({"approved": False, "reason": 'too "much" ü'}, ensure_ascii=False)
-        ]
+        assert await saw(handle) == [no(env, 'too "much" ü')]
 
 
 async def test_edited_arguments_run_and_the_model_is_told(open_agent: OpenAgent) -> None:
@@ -99,7 +106,7 @@ async def test_edited_arguments_run_and_the_model_is_told(open_agent: OpenAgent)
         _, callback = await env.question()
         await env.send(callback, {"approved": True, "form": {**CALL, "euros": 20}})
 
-        assert await saw(handle) == [edited(20)]
+        assert await saw(handle) == [edited(env, 20)]
 
 
 @pytest.mark.thorough
@@ -130,7 +137,7 @@ async def test_edit_that_the_tool_cannot_take_is_rejected(
         await env.send(callback, {"approved": True, "form": {**CALL, "euros": 20}})
 
         assert reply.status_code == 422
-        assert await saw(handle) == [edited(20)]
+        assert await saw(handle) == [edited(env, 20)]
 
 
 @pytest.mark.thorough
@@ -142,7 +149,7 @@ async def test_failure_reaches_the_model(open_agent: OpenAgent) -> None:
         failure = {"message": "no budget", "non_retryable": True}
         await env.send(callback, failure, "/fail")
 
-        assert await saw(handle) == [no("no budget")]
+        assert await saw(handle) == [no(env, "no budget")]
 
 
 @pytest.mark.thorough
@@ -166,7 +173,7 @@ async def test_silence_reaches_the_model(open_agent: OpenAgent) -> None:
     async with open_agent() as env:
         handle = await env.start(CALL, seconds=2)
 
-        assert await saw(handle) == [no("nobody decided in time")]
+        assert await saw(handle) == [no(env, "nobody decided in time")]
 
 
 @pytest.mark.thorough
@@ -179,7 +186,7 @@ async def test_two_calls_get_their_own_answers(open_agent: OpenAgent) -> None:
         await env.send(links["o2"], {"approved": False, "reason": "no"})
         await env.send(links["o1"], {"approved": True})
 
-        assert await saw(handle) == ["refunded o1 50", no("no")]
+        assert await saw(handle) == ["refunded o1 50", no(env, "no")]
 
 
 @pytest.mark.thorough
@@ -230,7 +237,7 @@ async def test_codec_of_the_users_is_used(
         _, callback = await env.question()
         await env.send(callback, {"approved": True, "form": {**CALL, "euros": 20}})
 
-        assert await saw(handle) == [edited(20)]
+        assert await saw(handle) == [edited(env, 20)]
 
 
 @pytest.mark.thorough
@@ -246,14 +253,15 @@ async def test_order_of_the_plugins_does_not_matter(
         _, callback = await env.question()
         await env.send(callback, {"approved": False, "reason": "no"})
 
-        assert await saw(handle) == [no("no")]
+        assert await saw(handle) == [no(env, "no")]
 
 
 @pytest.mark.thorough
 async def test_same_call_again_is_another_question(open_agent: OpenAgent, framework: str) -> None:
     """The model repeats a call: each time people are asked, and an old answer is not used."""
-    # The OpenAI SDK never runs a call whose id it has seen.
-    ids = ("a", "b", "c") if framework == "OpenAI Agents" else ("a", "a", "a")
+    # Their frameworks never run a call whose id they have seen.
+    is_by_id = framework in {"OpenAI Agents", "Deep Agents"}
+    ids = ("a", "b", "c") if is_by_id else ("a", "a", "a")
     async with open_agent() as env:
         handle = await env.start(*({"id": each, **CALL} for each in ids), one_by_one=True)
         _, first = await env.question()
@@ -267,4 +275,4 @@ async def test_same_call_again_is_another_question(open_agent: OpenAgent, framew
 
         assert (changed.status_code, repeated.status_code) == (409, 200)
         assert repeated.json()["duplicate"]
-        assert await saw(handle) == [no("no"), "refunded o1 50", no("never")]
+        assert await saw(handle) == [no(env, "no"), "refunded o1 50", no(env, "never")]

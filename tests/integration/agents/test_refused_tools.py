@@ -3,7 +3,7 @@
 import pytest
 
 from ringback.settings import Settings
-from tests.integration.agents.agent_env import agent_env, failure
+from tests.integration.agents.agent_env import agent_env, failure, saw
 
 pytestmark = [
     pytest.mark.server,
@@ -39,4 +39,20 @@ async def test_confirmation_of_adk_is_refused(temporal_address: str, settings: S
         why = await failure(handle)
 
         assert "the tool refund must not have require_confirmation" in why
+        assert env.asked.empty()
+
+
+async def test_two_calls_with_one_id_are_refused_by_deep_agents(
+    temporal_address: str, settings: Settings
+) -> None:
+    async with (
+        agent_env(temporal_address, settings, "Deep Agents") as env,
+        env.worker(is_cached=True),
+    ):
+        handle = await env.start({"id": "a", **CALL}, {"id": "a", "order": "o2", "euros": 7})
+
+        assert set(await saw(handle)) == {
+            "User rejected the tool call for `refund` with reason: several calls at once have the"
+            " same id"
+        }
         assert env.asked.empty()
