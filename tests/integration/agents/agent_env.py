@@ -4,10 +4,12 @@ import asyncio
 import gc
 import importlib
 import json
+import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from html import unescape
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Self
 from uuid import uuid4
@@ -116,6 +118,21 @@ class AgentEnv:
         """Answer by the link, and wait until that was applied."""
         headers = {"prefer": "wait=10"}
         return await self.http.post(f"{path_of(callback)}{verb}", json=body, headers=headers)
+
+    async def decide_on_page(self, callback: Callback, **typed: str) -> httpx2.Response:
+        """Approve on the page, with other text in the fields that show these values."""
+        headers = {"accept": "text/html", "origin": self.settings.base_url}
+        page = (await self.http.get(path_of(callback), headers=headers)).text
+        form = page[page.index("/decide") :]
+        fields = {
+            name: typed.get(value, unescape(value))
+            for name, value in re.findall(r'<input [^>]*name="([^"]+)"[^>]* value="([^"]*)"', form)
+            if name != "choice"
+        }
+        assert typed.keys() <= set(re.findall(r' value="([^"]*)"', form))
+        return await self.http.post(
+            f"{path_of(callback)}/decide", data={**fields, "choice": "approve"}, headers=headers
+        )
 
     @asynccontextmanager
     async def worker(

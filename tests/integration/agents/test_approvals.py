@@ -141,6 +141,21 @@ async def test_edit_that_the_tool_cannot_take_is_rejected(
 
 
 @pytest.mark.thorough
+async def test_edit_on_the_page_is_checked(open_agent: OpenAgent) -> None:
+    """The page returns a wrong edit with 422, and takes a good one."""
+    async with open_agent() as env:
+        handle = await env.start(CALL)
+        _, callback = await env.question()
+        wrong = await env.decide_on_page(callback, **{"50": "many"})
+        right = await env.decide_on_page(callback, **{"50": "20"})
+
+        assert (wrong.status_code, right.is_error) == (422, False)
+        (told,) = await saw(handle)
+        assert '"euros": 20' in told
+        assert told.endswith("refunded o1 20")
+
+
+@pytest.mark.thorough
 async def test_failure_reaches_the_model(open_agent: OpenAgent) -> None:
     """A failure that is final: the model gets its message."""
     async with open_agent() as env:
