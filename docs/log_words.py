@@ -7,6 +7,8 @@ _RETRIED: Final = "It is retried; logged once per outage."
 EVENTS: Final = {
     "a person signed in": "A person signed in; the line names the session.",
     "activity should stop": "In a worker: Temporal asks the activity to stop.",
+    "answer of a poll refused": "In a worker: the gateway refused what your `poll` function"
+    " returned; the line says why. The activity waits on.",
     "answers accepted": "A commit of answers: their kinds and callbacks.",
     "callback opened": "An activity has opened its callback.",
     "cannot accept a default answer": "One default answer cannot be stored. Report it.",
@@ -36,6 +38,9 @@ EVENTS: Final = {
     " Restore it from a backup.",
     "cannot read the gauges": f"The store is away: `/metrics` lacks its gauges. {_RETRIED}",
     "cannot repair due times": f"The store cannot be written. {_RETRIED}",
+    "cannot request a poll of the sender": "Temporal or the store refuses one poll. The others go"
+    " on. Report it.",
+    "cannot request polls of senders": f"The store or Temporal does not reply. {_RETRIED}",
     "cannot send a heartbeat": "Temporal refuses a heartbeat. Check the permissions in Temporal.",
     "cannot store the polled state of a callback": "One callback cannot be updated. Report it.",
     "cannot use Temporal": "Temporal cannot be reached, or refuses. Answers are accepted and"
@@ -84,6 +89,9 @@ EVENTS: Final = {
     "parameters of RINGBACK_STORE that have no effect": "Remove them from the URL.",
     "pattern of a result type not checked": "In a worker: a pattern uses look-around.",
     "people sign in over plain http": "Set `RINGBACK_PUBLIC_URL` to an https URL.",
+    "poll of the sender failed": "In a worker: your `poll` function raised, hung, or returned what"
+    " is no answer. The activity waits on.",
+    "poll of the sender requested": "The attempt that waits was ended, and the next one polls.",
     "queue connected": "A queue is consumed.",
     "request of Slack refused": "Check `RINGBACK_SLACK_SIGNING_SECRETS` and the clock.",
     "request refused": "A request got 503; the line has the reason.",

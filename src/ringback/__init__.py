@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from ringback.worker.decide import wait_for_decision, wait_for_decision_sync
     from ringback.worker.decision import Decision, DecisionVote
     from ringback.worker.options import DecisionOptions, WaitOptions
+    from ringback.worker.polling import NOT_YET, NotYet
     from ringback.worker.wait import (
         open_callback,
         open_callback_sync,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "NOT_YET",
     "ActivityCancelledError",
     "ActivityCompletionError",
     "ActivityManager",
@@ -78,6 +80,7 @@ __all__ = [
     "FinalError",
     "KeepAlive",
     "NotWiredError",
+    "NotYet",
     "Processing",
     "Progress",
     "RetryableError",
@@ -128,7 +131,9 @@ _HOMES: Final = {
     "Ending": "ringback.completion.batch",
     "FinalError": "ringback.domain.errors",
     "KeepAlive": "ringback.completion.heartbeats",
+    "NOT_YET": "ringback.worker.polling",
     "NotWiredError": "ringback.domain.errors",
+    "NotYet": "ringback.worker.polling",
     "Processing": "ringback.completion.processing",
     "Progress": "ringback.completion.batch",
     "RetryableError": "ringback.domain.errors",

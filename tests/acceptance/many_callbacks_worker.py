@@ -41,6 +41,8 @@ class Questions:
         heartbeat: The heartbeat timeout of activities that the gateway keeps alive; 0 for none.
         attempt: When Temporal times out each attempt; 0 for no such timeout.
         resume: Whether each activity continues with its answer: it reports that to the service.
+        poll_every: Seconds between polls of the service, each of which finds its attempt; 0 for no
+            polls.
     """
 
     count: int = 1
@@ -49,6 +51,7 @@ class Questions:
     heartbeat: float = 0
     attempt: float = 0
     resume: bool = False
+    poll_every: float = 0
 
 
 @activity.defn
@@ -56,7 +59,13 @@ async def ask(questions: Questions) -> Any:
     """Submit the link to the service, and return its answer."""
     deadline = timedelta(seconds=questions.deadline) if questions.deadline else None
     answer = await wait_for_callback(
-        submit, _ANY_JSON, deadline=deadline, heartbeat="gateway", resume=questions.resume
+        submit,
+        _ANY_JSON,
+        deadline=deadline,
+        heartbeat="gateway",
+        resume=questions.resume,
+        poll=poll if questions.poll_every else None,
+        poll_every=timedelta(seconds=questions.poll_every) if questions.poll_every else None,
     )
     if not questions.resume:
         return answer
@@ -67,6 +76,13 @@ async def ask(questions: Questions) -> Any:
 async def submit(callback: Callback) -> None:
     """Send the link to the service."""
     await _send(callback.url)
+
+
+async def poll(_: Callback) -> str:
+    """Ask the service, which knows the answer."""
+    attempt = activity.info().attempt
+    await _send(f"/polled/{attempt}")
+    return f"found by {attempt}"
 
 
 async def _send(url: str) -> None:

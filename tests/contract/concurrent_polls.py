@@ -21,6 +21,8 @@ from ringback.store.sql_store import SqlStore
 from ringback.testing import ManualClock
 from tests import factories
 from tests.contract.concurrency import MANY, ROUNDS, expiries, shuffled
+from tests.contract.sender_polls import claimed as claim_sender_polls
+from tests.contract.sender_polls import open_polled
 from tests.contract.stores import LEASE, SECOND, accepted, entries_of, found, opened
 from tests.contract.tracked import (
     CALM,
@@ -45,6 +47,26 @@ def sent(of: Callback) -> SentHeartbeat:
 
 class ConcurrentPollsContract:
     """The fixture `stores` is four stores on one database, dated by `clock`."""
+
+    async def test_due_poll_of_a_sender_is_claimed_by_one_process(
+        self, stores: Sequence[SqlStore], clock: ManualClock
+    ) -> None:
+        for _ in range(ROUNDS):
+            ids = [(await open_polled(stores[0])).id for _ in range(2 * MANY)]
+            clock.advance(MINUTE)
+
+            claims = await asyncio.gather(
+                *(claim_sender_polls(store, limit=MANY) for store in [*stores, *stores])
+            )
+
+            claimed = [id_ for claim in claims for id_ in claim]
+            assert len(claimed) == len(set(claimed))
+            assert set(claimed) <= set(ids)
+            for store in stores:
+                claimed += await claim_sender_polls(store, limit=2 * MANY)
+            assert sorted(claimed) == sorted(ids)
+            answers = [factories.answer(id_) for id_ in ids]
+            await stores[0].accept(answers)
 
     async def test_due_poll_is_claimed_by_one_process(
         self, stores: Sequence[SqlStore], clock: ManualClock

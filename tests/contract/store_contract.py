@@ -20,6 +20,7 @@ from tests.contract.received_heartbeats import ReceivedHeartbeatsContract
 from tests.contract.result_schemas import ResultSchemasContract
 from tests.contract.retention import RetentionContract
 from tests.contract.search import SearchContract, WriteCheckContract
+from tests.contract.sender_polls import SenderPollsContract
 from tests.contract.sent_heartbeats import SentHeartbeatsContract
 from tests.contract.sessions import SessionsContract
 from tests.contract.unreadable_rows import UnreadableRowsContract
@@ -39,6 +40,7 @@ class StoreContract(
     DeadlinesContract,
     ActivityPollsContract,
     WideRunsContract,
+    SenderPollsContract,
     ReceivedHeartbeatsContract,
     SentHeartbeatsContract,
     PostponedHeartbeatsContract,

@@ -18,6 +18,7 @@ from ringback.ports.gauges import GaugeStore
 from ringback.ports.inbox import InboxStore
 from ringback.ports.notifications import NotificationOutbox
 from ringback.ports.retention import EndedRecords, Leftovers, RecordKind, StoredBodies
+from ringback.ports.sender_polls import SenderPollStore
 from ringback.ports.sessions import Sessions, SignInUrls
 from ringback.ports.store import (
     CallbackIndex,
@@ -60,6 +61,7 @@ class Store(
     DeliveryQueue,
     Deadlines,
     ActivityPollStore,
+    SenderPollStore,
     WebhookOutbox,
     NotificationOutbox,
     VoteStore,

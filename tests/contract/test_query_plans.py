@@ -25,6 +25,7 @@ from ringback.store.event_statements import ACTIVITY
 from ringback.store.heartbeats import DUE_HEARTBEATS
 from ringback.store.inbox_statements import INBOXES, RECENT_CHANGES, Walk, merge, search
 from ringback.store.migrate import upgrade
+from ringback.store.sender_polls import DUE_SENDER_POLLS
 from ringback.store.sql_store import SqlStore
 from ringback.store.sqlite import SqliteDatabase
 from ringback.testing import ManualClock
@@ -125,8 +126,12 @@ def _rows_of(node: dict[str, Any], table: str) -> int:
 
 by_index = pytest.mark.parametrize(
     ("statement", "index"),
-    [(DUE_POLLS, "ix_callbacks_poll_due"), (DUE_HEARTBEATS, "ix_callbacks_heartbeat_due")],
-    ids=["polls", "heartbeats"],
+    [
+        (DUE_POLLS, "ix_callbacks_poll_due"),
+        (DUE_HEARTBEATS, "ix_callbacks_heartbeat_due"),
+        (DUE_SENDER_POLLS, "ix_callbacks_sender_poll_due"),
+    ],
+    ids=["polls", "heartbeats", "polls of senders"],
 )
 
 

@@ -23,6 +23,7 @@ class Run:
     activity_id: str | None = None
     times: int = 1
     is_local: bool = False
+    argument: str | None = None
 
 
 def _seconds(value: float | None) -> timedelta | None:
@@ -78,6 +79,7 @@ class RunTwiceWithOneId:
 async def _remote(run: Run) -> Any:
     return await workflow.execute_activity(
         run.activity,
+        args=[] if run.argument is None else [run.argument],
         activity_id=run.activity_id,
         start_to_close_timeout=_seconds(run.start_to_close),
         schedule_to_close_timeout=_seconds(run.schedule_to_close),

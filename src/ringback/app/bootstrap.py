@@ -114,6 +114,7 @@ async def running_gateway(
             parts.poller,
             parts.keep_alive,
             parts.deadlines,
+            parts.poll_requester,
             parts.retention,
             parts.answer_service,
             parts.event_service,

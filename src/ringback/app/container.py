@@ -19,6 +19,7 @@ from ringback.core.keepalive import HeartbeatKeeper, HeartbeatSender
 from ringback.core.notifications import Notifier
 from ringback.core.opening import CallbackOpener
 from ringback.core.retention import Retention
+from ringback.core.sender_polls import PollReports, PollRequester
 from ringback.core.store_listener import StoreListener
 from ringback.core.validation import AnswerValidator
 from ringback.core.votes import VoteService
@@ -129,6 +130,16 @@ class Parts:
             new_outcome_id=self.edges.new_outcome_id,
             on_accepted=self.deliverer.wake,
         )
+
+    @cached_property
+    def poll_requester(self) -> PollRequester:
+        """Request polls of senders from workers."""
+        return PollRequester(self._store, self.edges.activities, clock=self._clock)
+
+    @cached_property
+    def poll_reports(self) -> PollReports:
+        """Accept what polls of senders find."""
+        return PollReports(self._store, self.answer_service)
 
     @cached_property
     def connection_checker(self) -> ConnectionChecker:

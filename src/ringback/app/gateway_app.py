@@ -42,6 +42,7 @@ def build_app(parts: Parts) -> FastAPI:
             bodies=edges.bodies,
         ),
         opener=parts.opener,
+        poll_reports=parts.poll_reports,
         operator_service=OperatorService(store, store, store, links=store),
         authorizer=Authorizer(
             store, clock=edges.clock, requests_per_second=edges.key_rate, hooks=edges.hooks

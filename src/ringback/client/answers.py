@@ -24,6 +24,13 @@ def to_request(outcome: Outcome) -> tuple[str, bytes | None]:
             assert_never(outcome)
 
 
+def to_answer(outcome: Outcome) -> bytes:
+    """Return `outcome` as a `DefaultAnswer` in JSON."""
+    verb, body = to_request(outcome)
+    given = {} if body is None else {"body": body}
+    return to_object({"verb": to_bytes(verb), **given})
+
+
 def to_bytes(value: object) -> bytes:
     """Return `value` as JSON."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False).encode()

@@ -6,10 +6,12 @@ from datetime import timedelta
 from typing import Final
 from urllib.parse import quote
 
+from ringback.client.answers import to_answer, to_bytes, to_object
 from ringback.client.caller import parse
 from ringback.client.source_calls import SourceCalls
 from ringback.domain.alias import Alias
 from ringback.domain.exact_json import members
+from ringback.domain.outcome import Completed, Failed
 from ringback.schemas.inbox import InboxOut
 from ringback.schemas.notifications import ChannelTestOut
 from ringback.schemas.responses import (
@@ -72,6 +74,21 @@ class GatewayClient(SourceCalls):
         """Report that an attempt continues with its answer, before its code goes on."""
         content = json.dumps({"attempt": attempt}).encode()
         await self.call("POST", f"/v1/callbacks/{callback_id}/resumed", content=content)
+
+    async def report_poll(
+        self,
+        callback_id: str,
+        attempt: int,
+        *,
+        answer: Completed | Failed | None = None,
+        error: str | None = None,
+    ) -> None:
+        """Report what a poll of the sender found: an answer, an error, or neither."""
+        parts = {"attempt": to_bytes(attempt), "error": to_bytes(error)}
+        if answer is not None:
+            parts["answer"] = to_answer(answer)
+        content = to_object(parts)
+        await self.call("POST", f"/v1/callbacks/{callback_id}/polled", content=content)
 
     async def add_alias(self, callback_id: str, alias: str) -> CallbackOut:
         """Let an alias lead to a callback until it ends."""

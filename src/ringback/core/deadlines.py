@@ -64,7 +64,9 @@ class DeadlineKeeper:
         # An operator may have extended Temporal's timeout, or the activity may have ended. The
         # activity's own deadline needs no check: it has passed.
         seen = await self._activity_checker.check(due)
-        ids = [one.id for one in due if one.id in seen or one.default_due_at == one.own_deadline_at]
+        ids = [
+            one.id for one in due if one.id in seen or one.default_due_at == one.own_default_due_at
+        ]
         accepted = await self._accept_each(ids)
         rejected = [one.id for one in due if one.id not in accepted]
         if rejected:

@@ -108,6 +108,7 @@ def serialize_callback(callback: Callback) -> dict[str, Any]:
         "cancel_due_at": callback.cancel_due_at,
         "paused_at": callback.paused_at,
         "heartbeat": _serialize_heartbeat(callback),
+        "poll": _serialize_poll(callback),
         "metadata": options.metadata,
         "description": options.description,
         "details": options.details,
@@ -150,6 +151,18 @@ def _serialize_heartbeat(callback: Callback) -> dict[str, Any]:
         "heartbeat_received_at": heartbeat_state.heartbeat_received_at,
         "heartbeat_sent_at": heartbeat_state.heartbeat_sent_at,
         "heartbeat_due_at": heartbeat_state.heartbeat_due_at,
+    }
+
+
+def _serialize_poll(callback: Callback) -> dict[str, Any] | None:
+    if not callback.options.poll:
+        return None
+    every, poll = callback.options.poll_every, callback.sender_poll
+    return {
+        "every": None if every is None else every.total_seconds(),
+        "due_at": poll.due_at,
+        "requested_at": poll.requested_at,
+        "is_over": poll.is_over,
     }
 
 

@@ -52,6 +52,10 @@ class Pending:
         attempt_timeout_at: When Temporal times out the current attempt, if it does.
         last_failure: Why the attempt before ended, if there was one.
         heartbeat_timeout: The heartbeat timeout; `None` if unset.
+        times_out_at: When its schedule-to-close timeout ends it; `None` if that is unset, or a
+            pause suspends it.
+        maximum_attempts: The most attempts that its retry policy allows; 0 is any number.
+        non_retryable_types: The failure types that its retry policy does not retry.
     """
 
     attempt: int
@@ -62,6 +66,9 @@ class Pending:
     attempt_timeout_at: datetime | None
     last_failure: LastFailure | None
     heartbeat_timeout: timedelta | None = None
+    times_out_at: datetime | None = None
+    maximum_attempts: int = 0
+    non_retryable_types: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,20 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum
 from typing import Final
 
 from ringback.domain.activity_state import HeartbeatState
+from ringback.domain.default_due import default_due_at
+from ringback.domain.durations import later
 from ringback.domain.errors import IllegalMoveError
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.link import Verb
 from ringback.domain.names import to_key
 from ringback.domain.options import CallbackOptions, HeartbeatBy
 from ringback.domain.outcome import Canceled, Failed, Outcome
+from ringback.domain.sender_poll import GRACE, SenderPoll
 from ringback.domain.subject import Subject
 
 
@@ -43,13 +46,6 @@ VERDICTS: Final = MOVES[State.ACCEPTED]
 
 DEADLINE_EXCEEDED: Final = "DeadlineExceeded"
 """Failure type of an activity whose own deadline passed without an answer."""
-
-MAX_LEAD: Final = timedelta(seconds=5)
-"""The longest time before a Temporal timeout at which a default answer is accepted."""
-
-
-MAX_RESUME_LEAD: Final = timedelta(seconds=20)
-"""The same with `resume`: then the default continues in another attempt, a second later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +142,10 @@ class Callback:
         key_id: The key that signed the link.
         link_expires_at: When the link expires.
         link_serial: The serial of the valid links; revoking increments it.
-        options: The activity's options; `heartbeat` and `resume` are the latest attempt's.
+        options: The activity's options; `heartbeat`, `resume`, `poll` and `poll_every` are the
+            latest attempt's.
         heartbeat_state: The heartbeats of the latest attempt.
+        sender_poll: The polls of the sender.
         cancel_requested_at: When Ringback found that a cancellation was requested.
         paused_at: When Ringback found that the activity is paused; `None` if it is not.
         claimant: The user who has claimed it; others cannot decide meanwhile.
@@ -180,6 +178,7 @@ class Callback:
     link_serial: int = 1
     options: CallbackOptions = field(default_factory=CallbackOptions)
     heartbeat_state: HeartbeatState = field(default_factory=HeartbeatState)
+    sender_poll: SenderPoll = field(default_factory=SenderPoll)
     cancel_requested_at: datetime | None = None
     paused_at: datetime | None = None
     claimant: str | None = None
@@ -244,17 +243,27 @@ class Callback:
         return Failed(msg, type=DEADLINE_EXCEEDED, non_retryable=True)
 
     @property
+    def own_default_due_at(self) -> datetime | None:
+        """When the default answer is due because of the activity's own deadline.
+
+        While a poll of the sender may find the answer, it waits for that, but not for long.
+        """
+        if self.own_deadline_at is None or not self.options.poll or self.sender_poll.is_over:
+            return self.own_deadline_at
+        return later(self.own_deadline_at, GRACE)
+
+    @property
     def default_due_at(self) -> datetime | None:
         """When the default answer is accepted; `None` if it never is.
 
         Without `on_deadline` it is due only at the activity's own deadline: Temporal handles its
         own timeouts, for example by a retry.
         """
-        due_at = self.own_deadline_at
+        due_at = self.own_default_due_at
         if self.options.on_deadline is not None:
             due_at = default_due_at(
                 self.opened_at,
-                self.own_deadline_at,
+                due_at,
                 self.attempt_timeout_at,
                 resume=self.options.resume,
             )
@@ -277,23 +286,3 @@ class Callback:
         if wanted not in MOVES[self.state]:
             raise IllegalMoveError(self.id, self.state.value, wanted.value)
         return replace(self, state=wanted)
-
-
-def default_due_at(
-    opened_at: datetime,
-    own_deadline_at: datetime | None,
-    attempt_timeout_at: datetime | None,
-    *,
-    resume: bool = False,
-) -> datetime | None:
-    """Return when a default answer is due: at the deadline, or shortly before Temporal's timeout.
-
-    It must reach Temporal before the attempt times out, so it is due a tenth of the attempt's time
-    earlier, at most `MAX_LEAD`. With `resume` it is half of the time, at most `MAX_RESUME_LEAD`:
-    the next attempt needs time too if the timeout is that of the activity.
-    """
-    if attempt_timeout_at is not None:
-        share, longest = (2, MAX_RESUME_LEAD) if resume else (10, MAX_LEAD)
-        time_left = max(timedelta(0), attempt_timeout_at - opened_at)
-        attempt_timeout_at -= min(longest, time_left / share)
-    return min(filter(None, (own_deadline_at, attempt_timeout_at)), default=None)

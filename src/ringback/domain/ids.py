@@ -64,3 +64,8 @@ def to_resume_identity(outcome_id: OutcomeId) -> str:
     It differs from `to_identity`: what has this identity ended without the outcome.
     """
     return f"{to_identity(outcome_id)}/resume"
+
+
+def to_poll_identity(callback_id: CallbackId) -> str:
+    """Return the identity with which an attempt is ended so that the next one polls."""
+    return f"ringback/{callback_id}/poll"

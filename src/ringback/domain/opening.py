@@ -13,6 +13,7 @@ from ringback.domain.ids import CallbackId, schema_id
 from ringback.domain.link import Verb
 from ringback.domain.options import Attempts, CallbackOptions
 from ringback.domain.outcome import Canceled, Completed, Failed, is_dropped, to_body
+from ringback.domain.sender_poll import SenderPoll, next_due_at, reopened
 from ringback.domain.terms import Terms
 
 REPLACED: Final = "a later attempt opened a new callback"
@@ -110,6 +111,7 @@ def find_or_create(latest: Callback | None, request: OpenRequest, now: datetime)
 
 def _create(request: OpenRequest, generation: int, now: datetime) -> OpenResult:
     deadline = request.options.deadline
+    own_deadline_at = None if deadline is None else later(now, deadline)
     callback = Callback(
         id=request.id,
         ref=request.ref,
@@ -124,7 +126,7 @@ def _create(request: OpenRequest, generation: int, now: datetime) -> OpenResult:
         opened_at=now,
         submitted_at=None,
         attempt_timeout_at=request.attempt_timeout_at,
-        own_deadline_at=None if deadline is None else later(now, deadline),
+        own_deadline_at=own_deadline_at,
         schema_id=None if request.result_schema is None else schema_id(request.result_schema),
         expired_at=None,
         expired_because=None,
@@ -132,6 +134,7 @@ def _create(request: OpenRequest, generation: int, now: datetime) -> OpenResult:
         key_id=request.key_id,
         link_expires_at=request.link_expires_at,
         options=request.options,
+        sender_poll=SenderPoll(next_due_at(now, request.options, own_deadline_at)),
         traceparent=request.traceparent,
     )
     callback = _with_new_heartbeat_state(callback, request, now)
@@ -149,6 +152,7 @@ def _replace(latest: Callback, created: OpenResult, now: datetime) -> OpenResult
 
 
 def _update(latest: Callback, request: OpenRequest, now: datetime) -> OpenResult:
+    options = latest.options.updated_by(request.options)
     callback = replace(
         latest,
         ref=replace(latest.ref, run_id=request.ref.run_id),
@@ -156,8 +160,9 @@ def _update(latest: Callback, request: OpenRequest, now: datetime) -> OpenResult
         attempt_started_at=request.attempt_started_at,
         task_token=request.task_token,
         attempt_timeout_at=request.attempt_timeout_at,
-        options=replace(
-            latest.options, heartbeat=request.options.heartbeat, resume=request.options.resume
+        options=options,
+        sender_poll=reopened(
+            latest.sender_poll, now, options=options, deadline_at=latest.own_deadline_at
         ),
     )
     callback = _with_new_heartbeat_state(callback, request, now)
@@ -260,6 +265,9 @@ class Next(Enum):
     WAIT = "wait"
     """Wait: an earlier attempt has submitted, or the answer is being delivered."""
 
+    POLL = "poll"
+    """Poll the sender, report what it said, and wait."""
+
     RETURN = "return"
     """Return or raise the answer, which nobody else delivers."""
 
@@ -283,7 +291,9 @@ def next_of(callback: Callback) -> Next:
     """Return what the attempt that opened `callback` does next, if it receives nothing inline."""
     accepted = callback.accepted
     if accepted is None:
-        return Next.SUBMIT if callback.submitted_at is None else Next.WAIT
+        is_poll = callback.sender_poll.requested_at is not None
+        submitted = Next.POLL if is_poll else Next.WAIT
+        return Next.SUBMIT if callback.submitted_at is None else submitted
     is_settled = callback.state in {State.APPLIED, State.SUPERSEDED}
     # An attempt cannot end itself as canceled.
     return Next.RETURN if is_settled and not isinstance(accepted.outcome, Canceled) else Next.WAIT

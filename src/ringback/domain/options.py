@@ -4,9 +4,8 @@ A new option is a field here, a key of `ringback.worker.options.WaitOptions`, a 
 `ringback.schemas.options.CommonOptionsIn`, and a column of its name.
 """
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from enum import Enum
 from functools import partial
@@ -26,6 +25,7 @@ from ringback.domain.policy_checks import (
     check_policy,
 )
 from ringback.domain.subject import LONGEST_DESCRIPTION, MOST_DETAILS_BYTES
+from ringback.domain.text_checks import check_json, check_text, check_texts
 from ringback.domain.web_url import parse_url
 
 LONGEST_TITLE: Final = 200
@@ -34,6 +34,7 @@ MOST_TAGS: Final = 20
 MOST_METADATA_BYTES: Final = 16 * 1024
 """Measured as compact JSON in UTF-8: every page of a list contains it."""
 MOST_CHANNELS: Final = 20
+SHORTEST_POLL_EVERY: Final = timedelta(seconds=1)
 
 
 class Attempts(Enum):
@@ -68,6 +69,8 @@ class CallbackOptions:
         on_deadline: The default answer; `None` is a failure at `deadline`.
         attempts: Which attempt an answer may end.
         resume: Whether the activity function continues with the answer, in a new attempt.
+        poll: Whether a worker polls the sender at `deadline`, before the default answer is used.
+        poll_every: The interval at which it also polls before; needs `poll`.
         follow_reset: Whether the callback moves to the run of a workflow reset if the same activity
             waits there.
         heartbeat: The program that heartbeats for the latest attempt.
@@ -93,6 +96,8 @@ class CallbackOptions:
     on_deadline: Completed | Failed | None = field(default=None, repr=False)
     attempts: Attempts = Attempts.ANY
     resume: bool = False
+    poll: bool = False
+    poll_every: timedelta | None = None
     follow_reset: bool = False
     heartbeat: HeartbeatBy = HeartbeatBy.SENDER
     cancel_within: timedelta | None = None
@@ -122,6 +127,11 @@ class CallbackOptions:
             for name, value in plain.items()
         }
         return cls(on_deadline=on_deadline, **values)
+
+    def updated_by(self, later: Self) -> Self:
+        """Return these options, with those of a later attempt that each attempt sets."""
+        names = ("heartbeat", "resume", "poll", "poll_every")
+        return replace(self, **{name: getattr(later, name) for name in names})
 
     def cancel_due_at(self, requested_at: datetime) -> datetime | None:
         """Return when the activity ends as canceled without a report; `None` if it does not."""
@@ -170,7 +180,33 @@ def check_combinations(plain: Mapping[str, Any]) -> None:
     if plain.get("resume") and plain.get("attempts") == Attempts.CURRENT.value:
         msg = "resume needs attempts='any': the activity continues in another attempt"
         raise ValueError(msg)
+    _check_poll(plain)
     check_escalated_policies(plain.get("policy"), plain.get("escalate", ()))
+
+
+def _check_poll(plain: Mapping[str, Any]) -> None:
+    every = plain.get("poll_every")
+    if not plain.get("poll"):
+        if every is not None:
+            msg = "poll_every needs poll"
+            raise ValueError(msg)
+        return
+    if every is None and plain.get("deadline") is None:
+        msg = "poll needs a deadline, at which the worker polls, or poll_every"
+        raise ValueError(msg)
+    if plain.get("attempts") == Attempts.CURRENT.value:
+        msg = "poll needs attempts='any': another attempt polls for the same callback"
+        raise ValueError(msg)
+    if plain.get("policy") is not None:
+        msg = "poll and people rules exclude each other: there is no service to poll"
+        raise ValueError(msg)
+
+
+def _check_poll_every(every: timedelta | None) -> None:
+    check_duration("poll_every", every)
+    if every is not None and every < SHORTEST_POLL_EVERY:
+        msg = "poll_every must be at least one second: each poll is an attempt of its own"
+        raise ValueError(msg)
 
 
 def _check_choice(name: str, choices: type[Enum], value: object) -> None:
@@ -185,13 +221,6 @@ def _check_url(name: str, url: str | None) -> None:
         parse_url(name, url)
 
 
-def _check_text(name: str, longest: int, text: str | None) -> None:
-    if text is not None and len(text) > longest:
-        msg = f"{name} must have at most {longest} characters"
-        raise ValueError(msg)
-    _check_texts(name, filter(None, [text]))
-
-
 def _check_tags(tags: Sequence[str]) -> None:
     if isinstance(tags, str) or len(tags) > MOST_TAGS:
         msg = f"tags must be a list of at most {MOST_TAGS} words"
@@ -199,16 +228,7 @@ def _check_tags(tags: Sequence[str]) -> None:
     if any(not tag or len(tag) > LONGEST_TAG for tag in tags):
         msg = f"a tag must have 1 to {LONGEST_TAG} characters"
         raise ValueError(msg)
-    _check_texts("a tag", tags)
-
-
-def _check_json(name: str, most_bytes: int, value: Mapping[str, object]) -> None:
-    _check_texts(name, _texts(value))
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    size = len(text.encode())
-    if size > most_bytes:
-        msg = f"{name} must have at most {most_bytes} bytes as JSON, not {size}"
-        raise ValueError(msg)
+    check_texts("a tag", tags)
 
 
 def _check_channels(channels: Sequence[str]) -> None:
@@ -218,27 +238,7 @@ def _check_channels(channels: Sequence[str]) -> None:
     if any(not channel or len(channel) > LONGEST_NAME for channel in channels):
         msg = f"a channel of notify must have 1 to {LONGEST_NAME} characters"
         raise ValueError(msg)
-    _check_texts("a channel of notify", channels)
-
-
-def _check_texts(name: str, texts: Iterable[str]) -> None:
-    for text in texts:
-        # UTF-8 cannot encode half of a surrogate pair.
-        if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
-            msg = f"{name} contains a NUL or half of a character, which no database stores"
-            raise ValueError(msg)
-
-
-def _texts(value: object) -> Iterator[str]:
-    match value:
-        case str():
-            yield value
-        case Mapping():
-            for name, inner in value.items():
-                yield from (*_texts(name), *_texts(inner))
-        case list() | tuple():
-            for inner in value:
-                yield from _texts(inner)
+    check_texts("a channel of notify", channels)
 
 
 def _to_plain(value: Any) -> Any:
@@ -281,17 +281,18 @@ _FROM_PLAIN: Final[dict[str, Callable[[Any], Any]]] = {
 _CHECKS: Final[dict[str, Callable[[Any], None]]] = {
     "deadline": partial(check_duration, "deadline"),
     "cancel_within": partial(check_duration, "cancel_within"),
+    "poll_every": _check_poll_every,
     "cancel_url": partial(_check_url, "cancel_url"),
     "notify_url": partial(_check_url, "notify_url"),
-    "title": partial(_check_text, "title", LONGEST_TITLE),
-    "description": partial(_check_text, "description", LONGEST_DESCRIPTION),
-    "details": partial(_check_json, "details", MOST_DETAILS_BYTES),
+    "title": partial(check_text, "title", LONGEST_TITLE),
+    "description": partial(check_text, "description", LONGEST_DESCRIPTION),
+    "details": partial(check_json, "details", MOST_DETAILS_BYTES),
     "policy": check_policy,
     "notify": _check_channels,
     "remind_every": partial(check_duration, "remind_every"),
     "escalate": check_escalations,
     "tags": _check_tags,
     "aliases": check_aliases,
-    "metadata": partial(_check_json, "metadata", MOST_METADATA_BYTES),
+    "metadata": partial(check_json, "metadata", MOST_METADATA_BYTES),
     **{name: partial(_check_choice, name, choices) for name, choices in _CHOICES.items()},
 }

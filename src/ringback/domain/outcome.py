@@ -17,6 +17,9 @@ from ringback.domain.exact_json import Number, parse_exactly
 RESUME_TYPE: Final = "RingbackResume"
 """Failure type that ends an attempt so that the activity continues in the next one."""
 
+POLL_TYPE: Final = "RingbackPoll"
+"""Failure type that ends an attempt so that the next one polls the sender."""
+
 _DROPPED: Final = b"\x00dropped "
 """The beginning of what is stored instead of a body; JSON has no such character."""
 

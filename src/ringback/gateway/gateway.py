@@ -21,6 +21,7 @@ from ringback.core.opening import CallbackOpener, OpenService
 from ringback.core.operations import OperatorService, link_to
 from ringback.core.replays import ReplayService
 from ringback.core.retention import Retention
+from ringback.core.sender_polls import PollReports
 from ringback.core.sessions import SessionService
 from ringback.core.spans import NO_TRACER, Tracer
 from ringback.core.status import StatusService
@@ -102,6 +103,7 @@ class Gateway:
     status_service: StatusService
     open_service: OpenService
     opener: CallbackOpener
+    poll_reports: PollReports
     operator_service: OperatorService
     authorizer: Authorizer
     verdicts: VerdictWaiter

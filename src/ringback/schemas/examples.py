@@ -29,6 +29,7 @@ OPEN: Final[Example] = {
 }
 LINK: Final[Example] = {"verbs": ["complete", "view"], "for": "PT1H"}
 EXTEND: Final[Example] = {"within": "PT90M"}
+POLLED: Final[Example] = {"attempt": 2, "answer": {"verb": "complete", "body": RESULT}}
 ANSWERS: Final[Example] = {
     "answers": [
         {"callback": _ID, "verb": "complete", "body": RESULT},

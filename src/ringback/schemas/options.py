@@ -135,6 +135,16 @@ class OptionsIn(CommonOptionsIn):
         description="Whether the activity continues with the answer in a new attempt, which gets it"
         " inline. Needs `worker`, and a retry policy that allows another attempt.",
     )
+    poll: bool = Field(
+        default=False,
+        strict=True,
+        description="Whether a worker polls the sender at the deadline, before the default answer"
+        " is used: another attempt opens the callback, and `next` is `poll`. Needs a retry policy"
+        " that allows at least three attempts.",
+    )
+    poll_every: Duration | None = Field(
+        default=None, description="The interval at which a worker also polls before; needs `poll`."
+    )
     policy: PolicyIn | None = Field(
         default=None,
         description="The people rules; without them, every holder of the link decides. Where people"
@@ -148,6 +158,6 @@ class OptionsIn(CommonOptionsIn):
 
     @model_validator(mode="after")
     def _fit_one_another(self) -> Self:
-        names = ("resume", "attempts", "policy", "escalate")
+        names = ("resume", "attempts", "policy", "escalate", "poll", "poll_every", "deadline")
         check_combinations({name: to_plain(getattr(self, name)) for name in names})
         return self

@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 from ringback.domain.callback import State
 from ringback.domain.link import Verb
 from ringback.schemas import examples
-from ringback.schemas.options import OptionsIn
+from ringback.schemas.options import DefaultAnswer, OptionsIn
 from ringback.schemas.values import ID_PATTERN, Duration, Name, TaskToken, Text, Timeout
 
 MOST_LISTED: Final = 1000
@@ -113,6 +113,20 @@ class ResumedIn(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"attempt": 2}]})
 
     attempt: int = Field(strict=True, ge=1, le=2**31 - 1, description="The attempt's number.")
+
+
+class PolledIn(BaseModel):
+    """What an attempt reports of its poll: an answer, an error, or neither: not yet."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [examples.POLLED]})
+
+    attempt: int = Field(strict=True, ge=1, le=2**31 - 1, description="The attempt's number.")
+    answer: DefaultAnswer | None = Field(
+        default=None, repr=False, description="The answer that the poll found."
+    )
+    error: Name | None = Field(
+        default=None, description="The type of the error, if the poll failed; no message."
+    )
 
 
 class ExtendIn(BaseModel):

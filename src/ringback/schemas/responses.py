@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from ringback.schemas.notifications import NotificationOut
+from ringback.schemas.waiting import HeartbeatOut, PollOut
 
 CallbackId = Annotated[str, Field(examples=["cb_0dj0q6nk5g1e2b3a4c5d6e7f8g"])]
 State = Annotated[str, Field(examples=["applied"])]
@@ -29,20 +30,6 @@ class OutcomeOut(BaseModel):
     proof: dict[str, Any] | None = Field(
         description="The proof of how it ended.", examples=[{"by": "reply"}]
     )
-
-
-class HeartbeatOut(BaseModel):
-    """The heartbeats of the latest attempt."""
-
-    by: str = Field(description="sender or gateway.", examples=["sender"])
-    timeout: float | None = Field(description="Its heartbeat timeout, in seconds.")
-    heartbeat_received_at: datetime | None = Field(
-        description="When the sender last sent a heartbeat."
-    )
-    heartbeat_sent_at: datetime | None = Field(
-        description="When Ringback last sent one to Temporal."
-    )
-    heartbeat_due_at: datetime | None = Field(description="When Ringback sends the next one.")
 
 
 class CallbackOut(BaseModel):
@@ -75,6 +62,7 @@ class CallbackOut(BaseModel):
     cancel_due_at: datetime | None
     paused_at: datetime | None
     heartbeat: HeartbeatOut
+    poll: PollOut | None = Field(default=None, description="Null if the activity does not poll.")
     metadata: dict[str, Any] = Field(repr=False)
     description: str | None = Field(repr=False)
     details: dict[str, Any] = Field(repr=False)
@@ -157,7 +145,8 @@ class OpenedOut(BaseModel):
     submitted: bool
     answered: bool
     next: str = Field(
-        description="What the attempt must do next: submit, wait or return.", examples=["submit"]
+        description="What the attempt must do next: submit, poll, wait or return.",
+        examples=["submit"],
     )
     deadline: datetime | None
     answer: AnswerOut | None = Field(description="The answer, if one was accepted.")

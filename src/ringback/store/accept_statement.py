@@ -71,9 +71,14 @@ def _as_row(answer: Answer) -> tuple[str, str, str, bytes | None, str, int | Non
 
 _HAS_POLICY: Final = callbacks.c.policy.is_not(None)
 
-#: Whether an outcome takes further statements: the callback has a default answer or people rules,
-#: or notifies people or programs.
-_HAS_MORE_TO_DO: Final = callbacks.c.default_due_at.is_not(None) | IS_WATCHED | _HAS_POLICY
+#: Whether an outcome takes further statements: the callback has a default answer, polls of the
+#: sender or people rules, or notifies people or programs.
+_HAS_MORE_TO_DO: Final = (
+    callbacks.c.default_due_at.is_not(None)
+    | callbacks.c.sender_poll_due_at.is_not(None)
+    | IS_WATCHED
+    | _HAS_POLICY
+)
 
 
 def _accepts(callback: FromClause, answers: FromClause) -> ColumnElement[bool]:

@@ -25,11 +25,14 @@ _Function: TypeAlias = Callable[..., ColumnElement[Any]]
 _BYTES: Final = 8 * 1024 * 1024
 """A statement ends after this many bytes of answers, because a driver copies them several times."""
 
-#: Clear the due time of default answers that are no longer needed.
-_CLEAR_DEFAULT: Final = (
+#: Clear the due times of default answers and of polls of the sender, which are no longer needed.
+_CLEAR_DUE_TIMES: Final = (
     update(callbacks)
-    .where(any_of(callbacks.c.id, "ids"), callbacks.c.default_due_at.is_not(None))
-    .values(default_due_at=None)
+    .where(
+        any_of(callbacks.c.id, "ids"),
+        callbacks.c.default_due_at.is_not(None) | callbacks.c.sender_poll_due_at.is_not(None),
+    )
+    .values(default_due_at=None, sender_poll_due_at=None)
 )
 
 _TERM_COLUMNS: Final[Sequence[ColumnElement[Any]]] = (
@@ -139,8 +142,8 @@ async def accept_alone(
 ) -> tuple[dict[OutcomeId, datetime], Sequence[Answer]]:
     """Do the same as `accept` with statements that each commit; return also the answers left over.
 
-    Those need a transaction: their callbacks have default answers or people rules, or notify people
-    or programs.
+    Those need a transaction: their callbacks have default answers, polls of the sender or people
+    rules, or notify people or programs.
     """
     accepted: dict[OutcomeId, datetime] = {}
     left: list[Answer] = []
@@ -164,7 +167,7 @@ async def _accept(
     if more_to_do:
         unusual = [answer for answer in answers if answer.id in more_to_do]
         callback_ids = [answer.callback_id for answer in unusual]
-        await connection.execute(_CLEAR_DEFAULT, {"ids": callback_ids})
+        await connection.execute(_CLEAR_DUE_TIMES, {"ids": callback_ids})
         accepted_entries = [
             _to_entry(one, accepted[one.id], is_default=is_default) for one in unusual
         ]

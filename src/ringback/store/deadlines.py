@@ -21,6 +21,7 @@ from ringback.domain.audit import AuditEntry, AuditKind, key_fact
 from ringback.domain.callback import Callback, State
 from ringback.domain.durations import format_instant
 from ringback.domain.ids import CallbackId, OutcomeId
+from ringback.domain.sender_poll import next_due_at
 from ringback.ports.deadlines import Extension, LongestWaits
 from ringback.ports.store import Answer
 from ringback.store import mapping
@@ -28,6 +29,7 @@ from ringback.store.answers import accept
 from ringback.store.assignments import change_due_times
 from ringback.store.bulk_params import Instant, any_of
 from ringback.store.database import Connection, SqlPart, reads, writes
+from ringback.store.outbox_tables import notifications, webhooks
 from ringback.store.queries import (
     CALLBACKS,
     IS_OPEN,
@@ -39,7 +41,7 @@ from ringback.store.queries import (
     record,
     time_until,
 )
-from ringback.store.tables import callbacks, notifications, outcomes, webhooks
+from ringback.store.tables import callbacks, outcomes
 from ringback.store.unreadable import read_rows
 
 #: The earlier of the two deadlines; `NULL` if there is none.
@@ -58,6 +60,8 @@ SET_DEADLINE: Final = (
         attempt_timeout_at=bindparam("attempt_timeout_at_"),
         own_deadline_at=bindparam("own_deadline_at_"),
         default_due_at=bindparam("default_due_at_"),
+        sender_poll_due_at=bindparam("sender_poll_due_at_"),
+        sender_poll_is_over=bindparam("sender_poll_is_over_"),
     )
 )
 
@@ -196,7 +200,10 @@ class SqlDeadlines(SqlPart):
         callback = (await find(connection, [callback_id])).get(callback_id)
         if callback is None or callback.state is not State.OPEN or callback.own_deadline_at is None:
             return Extension(callback, was_extended=False)
-        later = replace(callback, own_deadline_at=now + within)
+        # A poll follows at the new deadline, even if the one at the old deadline was the last.
+        due_at = next_due_at(now, callback.options, now + within)
+        poll = replace(callback.sender_poll, due_at=due_at, is_over=False)
+        later = replace(callback, own_deadline_at=now + within, sender_poll=poll)
         await execute_each(connection, SET_DEADLINE, [mapping.from_deadline(later)])
         await change_due_times(connection, [later], now)
         facts: dict[str, object] = {"until": format_instant(now + within), **key_fact(by)}

@@ -29,7 +29,8 @@ from ringback.ports.gauges import MOST, SHOWN_FOR, Countable, Snapshot, Troubles
 from ringback.store.bulk_params import Instant
 from ringback.store.database import Connection, SqlPart, reads
 from ringback.store.event_tables import events
-from ringback.store.tables import callbacks, notifications, outcomes, webhooks
+from ringback.store.outbox_tables import notifications, webhooks
+from ringback.store.tables import callbacks, outcomes
 
 _now: ColumnElement[datetime] = bindparam("now", type_=Instant)
 

@@ -23,6 +23,7 @@ from ringback.domain.outcome import (
     to_body,
     to_fields,
 )
+from ringback.domain.sender_poll import SenderPoll
 from ringback.domain.webhook import Webhook
 from ringback.store.tables import audit_trail, callbacks, outcomes
 from ringback.store.unreadable import AnyRow, RowTypes
@@ -83,6 +84,7 @@ def from_callback(callback: Callback) -> dict[str, object]:
         "has_bodies": True,
         "verbs": to_bits(callback.verbs),
         **_from_heartbeat_state(callback.heartbeat_state),
+        **_from_sender_poll(callback),
         "poll_due_at": callback.opened_at + FIRST_POLL_AFTER,
     }
 
@@ -97,6 +99,15 @@ def _from_heartbeat_state(state: HeartbeatState, suffix: str = "") -> dict[str, 
     }
 
 
+def _from_sender_poll(callback: Callback, suffix: str = "") -> dict[str, object]:
+    poll = callback.sender_poll
+    return {
+        f"sender_poll_due_at{suffix}": poll.due_at if callback.state is State.OPEN else None,
+        f"sender_poll_requested_at{suffix}": poll.requested_at,
+        f"sender_poll_is_over{suffix}": poll.is_over,
+    }
+
+
 def from_attempt(callback: Callback, now: datetime) -> dict[str, object]:
     """Return the parameters of `callbacks.UPDATE_ATTEMPT`."""
     return {
@@ -106,6 +117,8 @@ def from_attempt(callback: Callback, now: datetime) -> dict[str, object]:
         "task_token_": callback.task_token,
         "heartbeat_": callback.options.heartbeat.value,
         "resume_": callback.options.resume,
+        "poll_": callback.options.poll,
+        "poll_every_": callback.options.poll_every,
         "heartbeat_timeout_": callback.heartbeat_state.timeout,
         "heartbeat_due_at_": callback.heartbeat_state.heartbeat_due_at,
         "poll_due_at_": now + FIRST_POLL_AFTER,
@@ -129,6 +142,7 @@ def from_deadline(callback: Callback) -> dict[str, object]:
         "attempt_timeout_at_": callback.attempt_timeout_at,
         "own_deadline_at_": callback.own_deadline_at,
         "default_due_at_": _default_due_at(callback),
+        **_from_sender_poll(callback, "_"),
     }
 
 
@@ -224,6 +238,9 @@ def _to_callback(row: Any) -> Callback:
             row.heartbeat_received_at,
             row.heartbeat_sent_at,
             row.heartbeat_due_at,
+        ),
+        sender_poll=SenderPoll(
+            row.sender_poll_due_at, row.sender_poll_requested_at, row.sender_poll_is_over
         ),
         accepted=_accepted(row),
     )

@@ -26,8 +26,8 @@ from ringback.ports.notifications import Failure, Shown
 from ringback.store.assignments import touch_assignments
 from ringback.store.bulk_params import INSERTS, Instant, any_of
 from ringback.store.database import Connection, SqlPart, reads, writes
+from ringback.store.outbox_tables import notifications
 from ringback.store.queries import execute_each, lock, record, time_until
-from ringback.store.tables import notifications
 from ringback.store.unreadable import AnyRow, RowTypes, read_rows
 
 _FIELDS: Final = tuple(field.name for field in fields(Notification))

@@ -36,7 +36,8 @@ from ringback.store import mapping
 from ringback.store.bulk_params import INSERTS, Instant, any_of
 from ringback.store.database import Connection, Database
 from ringback.store.mapping import OUTCOME_COLUMNS
-from ringback.store.tables import audit_trail, callbacks, notifications, outcomes, webhooks
+from ringback.store.outbox_tables import notifications, webhooks
+from ringback.store.tables import audit_trail, callbacks, outcomes
 from ringback.store.unreadable import read_rows
 
 _PART: Final = 256

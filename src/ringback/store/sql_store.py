@@ -24,6 +24,7 @@ from ringback.store.notifications import SqlNotificationOutbox
 from ringback.store.result_schemas import SqlSchemas
 from ringback.store.retention import SqlEndedCallbacks
 from ringback.store.search import SqlCallbackIndex
+from ringback.store.sender_polls import SqlSenderPolls
 from ringback.store.sessions import SqlSessions
 from ringback.store.verdicts import SqlVerdicts
 from ringback.store.votes import SqlVotes
@@ -43,6 +44,7 @@ class SqlStore(
     SqlInbox,
     SqlDeadlines,
     SqlActivityPolls,
+    SqlSenderPolls,
     SqlHeartbeats,
     SqlWebhookOutbox,
     SqlNotificationOutbox,

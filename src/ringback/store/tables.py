@@ -75,6 +75,11 @@ callbacks = Table(
     #: When the next poll is due; a claim postpones it by its lease.
     Column("poll_due_at", Instant, nullable=False),
     Column("poll_held_until", Instant),
+    #: When a poll of the sender is due; a claim postpones it by its lease.
+    Column("sender_poll_due_at", Instant),
+    Column("sender_poll_requested_at", Instant),
+    #: No more polls of the sender are possible.
+    Column("sender_poll_is_over", Boolean, nullable=False),
     Column("cancel_requested_at", Instant),
     Column("paused_at", Instant),
     #: The user who has claimed it.
@@ -84,13 +89,15 @@ callbacks = Table(
     Column("traceparent", Text),
     #: When a poll found that an operator had reset the latest attempt.
     Column("reset_at", Instant),
-    #: The options, in columns of their names. `heartbeat` is the latest attempt's.
+    #: The options, in columns of their names. Some are the latest attempt's.
     Column("deadline", Duration),
     Column("on_deadline_kind", Text),
     Column("on_deadline_body", LargeBinary),
     Column("on_deadline_fields", JSON(none_as_null=True)),
     Column("attempts", Text, nullable=False),
     Column("resume", Boolean, nullable=False),
+    Column("poll", Boolean, nullable=False),
+    Column("poll_every", Duration),
     Column("follow_reset", Boolean, nullable=False),
     Column("heartbeat", Text, nullable=False),
     Column("cancel_within", Duration),
@@ -192,61 +199,16 @@ search_texts = Table(
     Column("text", Text, nullable=False),
 )
 
-#: Webhooks, sent or still to send.
-webhooks = Table(
-    "webhooks",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("callback_id", Text, ForeignKey("callbacks.id"), nullable=False),
-    Column("url", Text, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("at", Instant, nullable=False),
-    Column("facts", JSON, nullable=False),
-    #: When the next try is due; a claim postpones it by its lease.
-    Column("due_at", Instant, nullable=False),
-    Column("tries", Integer, nullable=False),
-    #: When it was received, or given up; then `last_error` is set.
-    Column("ended_at", Instant),
-    Column("last_error", Text),
-)
 
-#: Messages to people: one row per callback, channel and recipient.
-notifications = Table(
-    "notifications",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("callback_id", Text, ForeignKey("callbacks.id"), nullable=False),
-    Column("channel", Text, nullable=False),
-    Column("recipient", Text, nullable=False),
-    #: Incremented by each change of the callback, so that a change during a claim is not lost.
-    Column("version", Integer, nullable=False),
-    #: When the next message or try is due; `NULL` if none is until the callback changes.
-    Column("due_at", Instant),
-    #: The end of a claim, which also identifies it.
-    Column("held_until", Instant),
-    Column("tries", Integer, nullable=False),
-    Column("failing_since", Instant),
-    Column("last_error", Text),
-    Column("sent_at", Instant),
-    #: When the latest message that asks was sent.
-    Column("reminded_at", Instant),
-    #: A digest of what was shown last, and of its subject.
-    Column("shown", Text),
-    Column("subject", Text),
-    #: What names the sent message in its channel.
-    Column("ref", JSON(none_as_null=True)),
-)
-
-
-def _index_where(condition: ColumnElement[bool], name: str, *columns: Column[Any]) -> None:
+def index_where(condition: ColumnElement[bool], name: str, *columns: Column[Any]) -> None:
     """Index only the rows that meet `condition`, on both dialects."""
     Index(name, *columns, sqlite_where=condition, postgresql_where=condition)
 
 
 _not_closed = callbacks.c.closed_at.is_(None)
-_index_where(_not_closed, "ix_callbacks_not_closed", callbacks.c.id)
+index_where(_not_closed, "ix_callbacks_not_closed", callbacks.c.id)
 #: For retention, which deletes the callbacks that ended first, and drops bodies before that.
-_index_where(
+index_where(
     callbacks.c.closed_at.is_not(None),
     "ix_callbacks_ended",
     callbacks.c.has_bodies,
@@ -254,9 +216,9 @@ _index_where(
     callbacks.c.id,
 )
 _has_default = _not_closed & callbacks.c.default_due_at.is_not(None)
-_index_where(_has_default, "ix_callbacks_default_due", callbacks.c.default_due_at)
+index_where(_has_default, "ix_callbacks_default_due", callbacks.c.default_due_at)
 #: The state comes first: otherwise SQLite uses `ix_outcomes_state` and sorts every due outcome.
-_index_where(
+index_where(
     outcomes.c.state == "accepted",
     "ix_outcomes_due",
     outcomes.c.state,
@@ -266,28 +228,22 @@ _index_where(
     outcomes.c.accepted_at,
 )
 _heartbeats = _not_closed & callbacks.c.heartbeat_due_at.is_not(None)
-_index_where(_heartbeats, "ix_callbacks_heartbeat_due", callbacks.c.heartbeat_due_at)
-_index_where(_not_closed, "ix_callbacks_poll_due", callbacks.c.poll_due_at, callbacks.c.id)
-_index_where(_not_closed, "ix_callbacks_run", callbacks.c.run_id)
+index_where(_heartbeats, "ix_callbacks_heartbeat_due", callbacks.c.heartbeat_due_at)
+index_where(_not_closed, "ix_callbacks_poll_due", callbacks.c.poll_due_at, callbacks.c.id)
+_sender_polls = _not_closed & callbacks.c.sender_poll_due_at.is_not(None)
+index_where(_sender_polls, "ix_callbacks_sender_poll_due", callbacks.c.sender_poll_due_at)
+index_where(_not_closed, "ix_callbacks_run", callbacks.c.run_id)
 for _deadline in (callbacks.c.own_deadline_at, callbacks.c.attempt_timeout_at):
-    _index_where(_not_closed & _deadline.is_not(None), f"ix_callbacks_{_deadline.name}", _deadline)
+    index_where(_not_closed & _deadline.is_not(None), f"ix_callbacks_{_deadline.name}", _deadline)
 Index("ix_assignments_callback", assignments.c.callback_id)
 Index("ix_assignments_changed", assignments.c.changed_at)
 _by_due = (assignments.c.inbox, assignments.c.due_at, assignments.c.callback_id)
-_index_where(assignments.c.ended_at.is_(None), "ix_assignments_open", *_by_due)
+index_where(assignments.c.ended_at.is_(None), "ix_assignments_open", *_by_due)
 _by_end = (assignments.c.inbox, assignments.c.ended_at, assignments.c.callback_id)
-_index_where(assignments.c.ended_at.is_not(None), "ix_assignments_ended", *_by_end)
+index_where(assignments.c.ended_at.is_not(None), "ix_assignments_ended", *_by_end)
 Index("ix_votes_voter", votes.c.voter, votes.c.at, votes.c.callback_id)
 #: For pages: each index ends with the column by which pages are ordered.
 Index("ix_outcomes_state", outcomes.c.state, outcomes.c.callback_id)
 Index("ix_callbacks_workflow", callbacks.c.workflow_id, callbacks.c.id)
-_index_where(callbacks.c.expired_because.is_not(None), "ix_callbacks_expired", callbacks.c.id)
-_index_where(webhooks.c.ended_at.is_(None), "ix_webhooks_due", webhooks.c.due_at)
-_given_up = webhooks.c.ended_at.is_not(None) & webhooks.c.last_error.is_not(None)
-_index_where(_given_up, "ix_webhooks_given_up", webhooks.c.ended_at)
-Index("ix_webhooks_callback", webhooks.c.callback_id)
-_index_where(notifications.c.due_at.is_not(None), "ix_notifications_due", notifications.c.due_at)
-_unsent = notifications.c.due_at.is_(None) & notifications.c.failing_since.is_not(None)
-_index_where(_unsent, "ix_notifications_given_up", notifications.c.failing_since)
-Index("ix_notifications_callback", notifications.c.callback_id)
+index_where(callbacks.c.expired_because.is_not(None), "ix_callbacks_expired", callbacks.c.id)
 Index("ix_audit_trail_callback", audit_trail.c.callback_id, audit_trail.c.id)

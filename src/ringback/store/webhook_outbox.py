@@ -21,8 +21,9 @@ from ringback.domain.webhook import (
 from ringback.ports.webhooks import MAX_ORIGINS, WebhookEnd, WebhookRetry
 from ringback.store.bulk_params import Instant, any_of
 from ringback.store.database import Connection, SqlPart, reads, writes
+from ringback.store.outbox_tables import webhooks
 from ringback.store.queries import execute_each, parts, record, time_until
-from ringback.store.tables import callbacks, webhooks
+from ringback.store.tables import callbacks
 from ringback.store.unreadable import AnyRow, RowTypes, read_rows
 
 CLAIMED: Final = [

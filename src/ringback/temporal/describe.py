@@ -96,6 +96,7 @@ def to_instant(timestamp: Timestamp) -> datetime:
 def to_pending(found: PendingActivityInfo, scheduled_at: datetime) -> Pending:
     """Return the state of a pending activity that was scheduled at `scheduled_at`."""
     state = PendingActivityState
+    options = found.activity_options
     paused = found.paused or found.state == state.PENDING_ACTIVITY_STATE_PAUSE_REQUESTED
     return Pending(
         attempt=found.attempt,
@@ -110,18 +111,23 @@ def to_pending(found: PendingActivityInfo, scheduled_at: datetime) -> Pending:
         last_failure=to_last_failure(found.last_failure)
         if found.HasField("last_failure")
         else None,
-        heartbeat_timeout=found.activity_options.heartbeat_timeout.ToTimedelta() or None,
+        heartbeat_timeout=options.heartbeat_timeout.ToTimedelta() or None,
+        times_out_at=None if paused else _end_of_all(found, scheduled_at),
+        maximum_attempts=options.retry_policy.maximum_attempts,
+        non_retryable_types=tuple(options.retry_policy.non_retryable_error_types),
     )
+
+
+def _end_of_all(found: PendingActivityInfo, scheduled_at: datetime) -> datetime | None:
+    in_all = found.activity_options.schedule_to_close_timeout.ToTimedelta()
+    return later(scheduled_at, in_all) if in_all else None
 
 
 def _timeout(found: PendingActivityInfo, scheduled_at: datetime) -> datetime | None:
     # From the options, which follow an operator's changes: the server uses them, and
     # `expiration_time` does not follow (observed on server 1.32).
-    timeouts = []
-    options = found.activity_options
-    if in_all := options.schedule_to_close_timeout.ToTimedelta():
-        timeouts.append(later(scheduled_at, in_all))
-    attempt = options.start_to_close_timeout.ToTimedelta()
+    timeouts = list(filter(None, [_end_of_all(found, scheduled_at)]))
+    attempt = found.activity_options.start_to_close_timeout.ToTimedelta()
     if attempt and found.state in STARTED:
         timeouts.append(later(to_instant(found.last_started_time), attempt))
     return min(timeouts, default=None)

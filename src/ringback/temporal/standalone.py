@@ -82,14 +82,20 @@ def _to_pending(info: ActivityExecutionInfo) -> Pending:
         attempt_timeout_at=_timeout(info, is_started=is_started),
         last_failure=_last_failure(info),
         heartbeat_timeout=info.heartbeat_timeout.ToTimedelta() or None,
+        times_out_at=_end_of_all(info),
+        maximum_attempts=info.retry_policy.maximum_attempts,
+        non_retryable_types=tuple(info.retry_policy.non_retryable_error_types),
     )
 
 
+def _end_of_all(info: ActivityExecutionInfo) -> datetime | None:
+    # It follows an operator's changes, and does not stop while the activity is paused.
+    return to_instant(info.expiration_time) if info.HasField("expiration_time") else None
+
+
 def _timeout(info: ActivityExecutionInfo, *, is_started: bool) -> datetime | None:
-    # Both follow an operator's changes, and neither stops while the activity is paused.
-    timeouts = []
-    if info.HasField("expiration_time"):
-        timeouts.append(to_instant(info.expiration_time))
+    timeouts = list(filter(None, [_end_of_all(info)]))
+    # This timeout behaves in the same way.
     attempt = info.start_to_close_timeout.ToTimedelta()
     if attempt and is_started:
         timeouts.append(later(to_instant(info.last_started_time), attempt))

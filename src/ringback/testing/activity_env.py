@@ -43,7 +43,7 @@ class ActivityOptions(TypedDict, total=False):
         schedule_to_close_timeout: The timeout of the activity; default none.
         heartbeat_timeout: What `activity.info()` shows; the kit does not enforce it.
         retry_policy: Which failures another attempt follows. Without it, the first failure is the
-            activity's end, and only an activity that resumes has another attempt.
+            activity's end, and only an activity that resumes or polls has another attempt.
         workflow_id: The id of the workflow; default a new one.
         activity_id: The id of the activity; default `1`.
     """
@@ -192,6 +192,7 @@ class ActivityTestEnvironment(Senders):
             start_to_close=info.start_to_close_timeout,
             schedule_to_close=info.schedule_to_close_timeout,
             heartbeat_timeout=info.heartbeat_timeout,
+            retry_policy=info.retry_policy,
         )
         run: ActivityRun[Any] = ActivityRun(
             ref=ref, function=function, args=args, info=info, worker=self._worker

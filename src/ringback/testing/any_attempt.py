@@ -23,6 +23,7 @@ class AnyAttempt:
         self.loop = runtime.loop
         self.process_id = runtime.process_id
         self.mark_submitted = runtime.mark_submitted
+        self.report_poll = runtime.report_poll
 
     async def open(
         self, info: activity.Info, options: CallbackOptions, *, schema: object, is_inline: bool

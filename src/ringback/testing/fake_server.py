@@ -4,6 +4,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from temporalio.common import RetryPolicy
+
 from ringback.domain.activity_state import Ended, LastFailure, Pending
 from ringback.domain.callback import ActivityExecution
 from ringback.domain.errors import ActivityGoneError
@@ -23,6 +25,7 @@ class FakeActivity:
         start_to_close: The timeout of an attempt.
         ends_by: When it times out, at any attempt.
         heartbeat_timeout: The heartbeat timeout of an attempt.
+        retry_policy: What is shown of its retry policy; `most_attempts` counts.
         ended: How it ended, if it has.
     """
 
@@ -30,6 +33,7 @@ class FakeActivity:
     start_to_close: timedelta | None = None
     ends_by: datetime | None = None
     heartbeat_timeout: timedelta | None = None
+    retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
     ended: Ended | None = None
     attempt: int = 1
     started_at: datetime | None = None
@@ -60,6 +64,9 @@ class FakeActivity:
             attempt_timeout_at=self._timeout_at(),
             last_failure=self.last_failure,
             heartbeat_timeout=self.heartbeat_timeout,
+            times_out_at=None if self.paused else self.ends_by,
+            maximum_attempts=self.retry_policy.maximum_attempts,
+            non_retryable_types=tuple(self.retry_policy.non_retryable_error_types or ()),
         )
 
     def _timeout_at(self) -> datetime | None:
@@ -146,10 +153,12 @@ class FakeServer:
         start_to_close: timedelta | None = None,
         schedule_to_close: timedelta | None = None,
         heartbeat_timeout: timedelta | None = None,
+        retry_policy: RetryPolicy | None = None,
     ) -> None:
         """Schedule the activity; its attempt 1 runs unless no worker accepts it."""
         ends_by = None if schedule_to_close is None else ref.scheduled_at + schedule_to_close
-        activity = FakeActivity(ref, start_to_close, ends_by, heartbeat_timeout)
+        policy = retry_policy or RetryPolicy()
+        activity = FakeActivity(ref, start_to_close, ends_by, heartbeat_timeout, policy)
         self._activities[ref] = activity
         self._latest_runs[ref.namespace, ref.workflow_id] = ref.run_id
         if is_started:

@@ -9,7 +9,7 @@ from temporalio.common import RetryPolicy
 
 from ringback.domain.activity_state import Ended, LastFailure
 from ringback.domain.callback import ActivityExecution
-from ringback.domain.outcome import RESUME_TYPE, Outcome
+from ringback.domain.outcome import POLL_TYPE, RESUME_TYPE, Outcome
 from ringback.ports.activities import AttemptRef, IdentifiedAttempt
 from ringback.testing.fake_activities import FakeActivities, FakeIdentifier
 from ringback.testing.fake_server import FakeActivity
@@ -24,7 +24,7 @@ class KitActivities(FakeActivities):
     Attributes:
         on_change: Called when an activity has backed off or ended.
         policies: The retry policies; without one, the first failure ends an activity, except one
-            by which the gateway lets it continue in its next attempt.
+            by which the gateway lets it continue or poll in its next attempt.
         outcomes: The last outcome of each activity that somebody delivered or returned.
     """
 
@@ -50,7 +50,7 @@ class KitActivities(FakeActivities):
     ) -> None:
         """End the current attempt; the next one follows if the retry policy allows it."""
         policy = self.policies.get(ref)
-        may_retry = last_failure.type == RESUME_TYPE or policy is not None
+        may_retry = last_failure.type in (RESUME_TYPE, POLL_TYPE) or policy is not None
         non_retryable = () if policy is None else policy.non_retryable_error_types or ()
         if not may_retry or last_failure.type in non_retryable:
             self.most_attempts = 1

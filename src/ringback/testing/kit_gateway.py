@@ -118,6 +118,7 @@ def _services(parts: Parts) -> Sequence[Service]:
         parts.poller,
         parts.keep_alive,
         parts.deadlines,
+        parts.poll_requester,
         parts.answer_service,
         parts.event_service,
         parts.heartbeat_service,

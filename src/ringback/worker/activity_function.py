@@ -31,7 +31,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-from ringback.domain.outcome import RESUME_TYPE
+from ringback.domain.outcome import POLL_TYPE, RESUME_TYPE
 
 WRONG_RETURN_TYPE: Final = "WrongReturnType"
 """Failure type of an activity that waits for another type than it returns."""
@@ -40,7 +40,9 @@ AGENT_FRAMEWORK: Final = "WaitInAgentFramework"
 """Failure type of an activity that belongs to an agent framework and waits."""
 
 NO_NEXT_ATTEMPT: Final = "NoNextAttempt"
-"""Failure type of an activity that waits with `resume` and has no attempt left to continue in."""
+"""Failure type of an activity that has no attempt left to continue or to poll in."""
+
+_LEAST_FOR_POLLS: Final = 3
 
 _ADVICE: Final = (
     "wait in a separate activity that returns the answer, and call it from workflow code; for an"
@@ -112,6 +114,27 @@ def check_activity(result_type: object, *, resumes: bool = False) -> None:
         _refuse(f"{said}, which the workflow cannot read", WRONG_RETURN_TYPE)
 
 
+def check_polls() -> None:
+    """Check that Temporal would retry an attempt that ends so that another one polls.
+
+    A poll never uses the last attempt, which is left for a worker that dies.
+
+    Raises:
+        ApplicationError: It would not; not retryable.
+    """
+    policy = activity.info().retry_policy
+    if policy is None or activity.info().attempt > 1:
+        return
+    if 0 < policy.maximum_attempts < _LEAST_FOR_POLLS:
+        _refuse_attempt(
+            "poll",
+            f"maximum_attempts is {policy.maximum_attempts}, each poll uses an attempt, and the"
+            f" last one is left for a worker that dies; allow at least {_LEAST_FOR_POLLS}, or leave"
+            " maximum_attempts unset",
+        )
+    _check_is_retried(POLL_TYPE, "poll")
+
+
 def check_next_attempt() -> None:
     """Check that Temporal would retry this attempt when it ends to resume.
 
@@ -124,13 +147,20 @@ def check_next_attempt() -> None:
         return
     if policy.maximum_attempts and info.attempt >= policy.maximum_attempts:
         limit = f"maximum_attempts is {policy.maximum_attempts}, and this is the last attempt"
-        _refuse_resume(f"{limit}; allow more attempts, or leave maximum_attempts unset")
-    if RESUME_TYPE in (policy.non_retryable_error_types or ()):
-        _refuse_resume(f"its retry policy lists {RESUME_TYPE} in non_retryable_error_types")
+        _refuse_attempt(
+            "continue", f"{limit}; allow more attempts, or leave maximum_attempts unset"
+        )
+    _check_is_retried(RESUME_TYPE, "continue")
 
 
-def _refuse_resume(reason: str) -> None:
-    msg = f"activity {activity.info().activity_type} cannot continue in another attempt: {reason}"
+def _check_is_retried(failure_type: str, what: str) -> None:
+    policy = activity.info().retry_policy
+    if policy is not None and failure_type in (policy.non_retryable_error_types or ()):
+        _refuse_attempt(what, f"its retry policy lists {failure_type} in non_retryable_error_types")
+
+
+def _refuse_attempt(what: str, reason: str) -> None:
+    msg = f"activity {activity.info().activity_type} cannot {what} in another attempt: {reason}"
     raise ApplicationError(msg, type=NO_NEXT_ATTEMPT, non_retryable=True)
 
 

@@ -7,9 +7,10 @@ from typing import Any, TypeVar
 from temporalio import activity
 
 from ringback.domain.options import CallbackOptions
-from ringback.worker.activity_function import check_activity, check_next_attempt
+from ringback.worker.activity_function import check_activity, check_next_attempt, check_polls
 from ringback.worker.answer import return_or_raise
 from ringback.worker.callback import Callback
+from ringback.worker.polling import PollAsync, PollSync, poll_async, poll_sync, report, to_report
 from ringback.worker.runtime import WorkerRuntime, get_runtime
 
 T = TypeVar("T")
@@ -22,6 +23,7 @@ async def wait_async(
     *,
     schema: object,
     resubmit: bool,
+    poll: PollAsync[T] | None = None,
 ) -> T:
     """Open the callback, submit, and complete asynchronously; or end with the answer.
 
@@ -31,18 +33,24 @@ async def wait_async(
         asked_for: The callback's options.
         schema: The type of what senders send, or its JSON Schema.
         resubmit: Whether to submit again.
+        poll: Polls the sender, in an attempt that was started for it.
 
     Raises:
         ApplicationError: The answer is a failure, or the activity cannot wait.
     """
     runtime, info = get_runtime(), activity.info()
     check_activity(result_type, resumes=asked_for.resume)
+    if asked_for.poll:
+        check_polls()
     opened = await runtime.open(info, asked_for, schema=schema, is_inline=True)
     if opened.answer is not None:
         return return_or_raise(opened.answer, result_type)
     if asked_for.resume:
         check_next_attempt()
-    if resubmit or not opened.callback.is_submitted:
+    if opened.is_poll and poll is not None:
+        answer, error = to_report(await poll_async(poll, opened.callback), result_type)
+        await report(runtime, opened.callback, info.attempt, answer=answer, error=error)
+    elif resubmit or not opened.callback.is_submitted:
         await submit(opened.callback)
         await runtime.mark_submitted(opened.callback)
     activity.raise_complete_async()
@@ -55,6 +63,7 @@ def wait_sync(
     *,
     schema: object,
     resubmit: bool,
+    poll: PollSync[T] | None = None,
 ) -> T:
     """Do what `wait_async` does, in an activity that runs in a thread.
 
@@ -63,12 +72,19 @@ def wait_sync(
     """
     runtime, info = get_runtime(), activity.info()
     check_activity(result_type, resumes=asked_for.resume)
+    if asked_for.poll:
+        check_polls()
     opened = run_in_loop(runtime, runtime.open(info, asked_for, schema=schema, is_inline=True))
     if opened.answer is not None:
         return return_or_raise(opened.answer, result_type)
     if asked_for.resume:
         check_next_attempt()
-    if resubmit or not opened.callback.is_submitted:
+    if opened.is_poll and poll is not None:
+        answer, error = to_report(poll_sync(poll, opened.callback), result_type)
+        run_in_loop(
+            runtime, report(runtime, opened.callback, info.attempt, answer=answer, error=error)
+        )
+    elif resubmit or not opened.callback.is_submitted:
         submit(opened.callback)
         run_in_loop(runtime, runtime.mark_submitted(opened.callback))
     activity.raise_complete_async()

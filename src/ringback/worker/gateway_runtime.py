@@ -15,7 +15,7 @@ from typing import Any
 from temporalio import activity
 from temporalio.client import Client
 
-from ringback.client.answers import to_bytes, to_object, to_request
+from ringback.client.answers import to_answer, to_bytes, to_object
 from ringback.client.gateway_client import GatewayClient
 from ringback.client.target import Target
 from ringback.domain.api_key import Role
@@ -78,7 +78,8 @@ class GatewayRuntime:
         is_returned = is_inline and opened.next == "return" and opened.answer is not None
         if is_returned and options.resume:
             await self.client.confirm_resumed(opened.id, info.attempt)
-        return Opened(callback, _to_inline(opened.answer, body) if is_returned else None)
+        answer = _to_inline(opened.answer, body) if is_returned else None
+        return Opened(callback, answer, is_poll=opened.next == "poll")
 
     def _to_schema(self, schema: object) -> str | None:
         if schema is None:
@@ -89,6 +90,16 @@ class GatewayRuntime:
 
     async def mark_submitted(self, callback: Callback) -> None:
         await self.client.mark_submitted(callback.id)
+
+    async def report_poll(
+        self,
+        callback: Callback,
+        attempt: int,
+        *,
+        answer: Completed | Failed | None = None,
+        error: str | None = None,
+    ) -> None:
+        await self.client.report_poll(callback.id, attempt, answer=answer, error=error)
 
     async def add_details(self, callback_id: CallbackId, details: Mapping[str, object]) -> str:
         return (await self.client.change_details(callback_id, details)).digest
@@ -172,7 +183,7 @@ def to_open_request(
     """
     parts = {name: to_bytes(_to_json(value)) for name, value in options.to_plain().items()}
     if options.on_deadline is not None:
-        parts["on_deadline"] = _default(options.on_deadline)
+        parts["on_deadline"] = to_answer(options.on_deadline)
     if schema is not None:
         parts["result_schema"] = schema.encode()
     return to_object({
@@ -201,12 +212,6 @@ def _activity(info: activity.Info, ref: ActivityExecution) -> dict[str, Any]:
             "heartbeat_timeout": _seconds(info.heartbeat_timeout),
         },
     }
-
-
-def _default(default: Completed | Failed) -> bytes:
-    verb, body = to_request(default)
-    given = {} if body is None else {"body": body}
-    return to_object({"verb": to_bytes(verb), **given})
 
 
 def _to_json(value: object) -> object:

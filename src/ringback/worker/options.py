@@ -161,20 +161,23 @@ def to_options(
     if "escalate" in plain:
         plain["escalate"] = [step.to_plain() for step in plain["escalate"]]
     check_options(plain)
-    return CallbackOptions.from_plain(plain, _to_default(on_deadline, result_type))
+    default = None if on_deadline is UNSET else to_answer(on_deadline, result_type)
+    return CallbackOptions.from_plain(plain, default)
 
 
-def _to_default(on_deadline: object, result_type: object) -> Completed | Failed | None:
-    match on_deadline:
-        case Unset.UNSET:
-            return None
-        case ApplicationError() as failure:
-            return _to_failed(failure)
-        case value:
-            body = _to_json(value)
-            # Otherwise the workflow would fail on it at the deadline, which is too late.
-            read_json(body, result_type)
-            return Completed(body)
+def to_answer(value: object, result_type: object) -> Completed | Failed:
+    """Return `value` as the answer of the activity; an `ApplicationError` is a failure.
+
+    Raises:
+        TypeError: It cannot be encoded as JSON.
+        Exception: What the converter raises if it cannot read it as `result_type`.
+    """
+    if isinstance(value, ApplicationError):
+        return _to_failed(value)
+    body = _to_json(value)
+    # Otherwise the workflow would fail on it, which is too late.
+    read_json(body, result_type)
+    return Completed(body)
 
 
 def _to_failed(failure: ApplicationError) -> Failed:
@@ -201,5 +204,5 @@ def _json_of(payload: Payload, value: Any) -> bytes:
         case b"binary/null":
             return b"null"
         case _:
-            msg = f"on_deadline must be a JSON value, not a {type(value).__name__}"
+            msg = f"an answer must be a JSON value, not a {type(value).__name__}"
             raise TypeError(msg)

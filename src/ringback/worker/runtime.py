@@ -14,6 +14,7 @@ from temporalio.exceptions import ApplicationError
 from ringback.domain.callback import ActivityExecution
 from ringback.domain.errors import NotWiredError
 from ringback.domain.options import CallbackOptions
+from ringback.domain.outcome import Completed, Failed
 from ringback.worker.answer import InlineAnswer
 from ringback.worker.callback import Callback
 
@@ -28,10 +29,12 @@ class Opened:
     Attributes:
         callback: The committed callback.
         answer: What the attempt must end with now; `None` to complete asynchronously.
+        is_poll: Whether the attempt was started to poll the sender.
     """
 
     callback: Callback
     answer: InlineAnswer | None
+    is_poll: bool = False
 
 
 class WorkerRuntime(Protocol):
@@ -72,6 +75,22 @@ class WorkerRuntime(Protocol):
 
         Raises:
             GatewayUnavailableError: The gateway does not reply; Temporal retries the attempt.
+        """
+        ...
+
+    async def report_poll(
+        self,
+        callback: Callback,
+        attempt: int,
+        *,
+        answer: Completed | Failed | None = None,
+        error: str | None = None,
+    ) -> None:
+        """Report what a poll of the sender found: an answer, an error, or neither.
+
+        Raises:
+            GatewayUnavailableError: The gateway does not reply; Temporal retries the attempt.
+            GatewayRefusedError: The gateway rejected the answer; the message says why.
         """
         ...
 

@@ -7,6 +7,7 @@ it.
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
 from typing import Any, TypeVar, Unpack
 
 from temporalio import activity
@@ -16,6 +17,7 @@ from ringback.worker.activity_function import check_activity
 from ringback.worker.attempt import run_in_loop, wait_async, wait_sync
 from ringback.worker.callback import Callback
 from ringback.worker.options import UNSET, Unset, WaitOptions, to_options
+from ringback.worker.polling import PollAsync, PollSync
 from ringback.worker.runtime import get_runtime
 
 T = TypeVar("T")
@@ -29,6 +31,8 @@ async def wait_for_callback(
     result_schema: Mapping[str, object] | None = None,
     resubmit: bool = False,
     resume: bool = False,
+    poll: PollAsync[T] | None = None,
+    poll_every: timedelta | None = None,
     **options: Unpack[WaitOptions],
 ) -> T:
     """Submit a link, and end the activity with the answer, or continue with it.
@@ -58,11 +62,19 @@ async def wait_for_callback(
         resubmit: Whether a later attempt submits again although `submit` has returned before.
         resume: Whether the function continues with the answer. Needs a retry policy that allows
             another attempt, and `attempts="any"`.
+        poll: Asks the service whether the answer exists, since webhooks get lost. It runs on a
+            worker, in an attempt that the gateway starts for it with a retryable failure of type
+            "RingbackPoll": at the deadline, before `on_deadline` is used. It returns the result, or
+            `NOT_YET`. A non-retryable `ApplicationError` is the answer too; any other error is
+            logged and means not yet. It may take 20 seconds. Needs a retry policy that allows at
+            least three attempts, and `deadline` or `poll_every`.
+        poll_every: The interval at which `poll` also runs before the deadline.
         **options: See `WaitOptions`.
 
     Raises:
         ApplicationError: The answer is a failure; or the activity is local, returns another type
-            than `result_type`, belongs to an agent framework, or has no attempt left to `resume`.
+            than `result_type`, belongs to an agent framework, or has no attempt left to `resume` or
+            to `poll`.
         NotWiredError: The worker has no `RingbackPlugin`.
         ValueError: An option is invalid.
         TypeError: `on_deadline` cannot be encoded as JSON.
@@ -74,9 +86,18 @@ async def wait_for_callback(
         ...     await psp.post("/charges", json={"notify": callback.url})
         >>> return await wait_for_callback(submit, Receipt)
     """
-    asked_for = to_options(result_type, on_deadline, resume=resume, **options)
+    asked_for = to_options(
+        result_type,
+        on_deadline,
+        resume=resume,
+        poll=poll is not None,
+        poll_every=poll_every,
+        **options,
+    )
     schema = result_type if result_schema is None else result_schema
-    return await wait_async(submit, result_type, asked_for, schema=schema, resubmit=resubmit)
+    return await wait_async(
+        submit, result_type, asked_for, schema=schema, resubmit=resubmit, poll=poll
+    )
 
 
 def wait_for_callback_sync(
@@ -87,24 +108,35 @@ def wait_for_callback_sync(
     result_schema: Mapping[str, object] | None = None,
     resubmit: bool = False,
     resume: bool = False,
+    poll: PollSync[T] | None = None,
+    poll_every: timedelta | None = None,
     **options: Unpack[WaitOptions],
 ) -> T:
     """Do what `wait_for_callback` does, in an activity that runs in a thread.
 
-    `submit` runs in the activity's own thread. An activity in a process pool cannot wait.
+    `submit` runs in the activity's own thread, and `poll` in another one, so that it may hang. An
+    activity in a process pool cannot wait.
 
     Raises:
         ApplicationError: The answer is a failure; or the activity is local, returns another type
-            than `result_type`, belongs to an agent framework, or has no attempt left to `resume`.
+            than `result_type`, belongs to an agent framework, or has no attempt left to `resume` or
+            to `poll`.
         NotWiredError: The worker has no `RingbackPlugin`.
         ValueError: An option is invalid.
         TypeError: `on_deadline` cannot be encoded as JSON.
         GatewayUnavailableError: The gateway does not reply; Temporal retries the attempt.
         GatewayRefusedError: The gateway rejected the request; the message says why.
     """
-    asked_for = to_options(result_type, on_deadline, resume=resume, **options)
+    asked_for = to_options(
+        result_type,
+        on_deadline,
+        resume=resume,
+        poll=poll is not None,
+        poll_every=poll_every,
+        **options,
+    )
     schema = result_type if result_schema is None else result_schema
-    return wait_sync(submit, result_type, asked_for, schema=schema, resubmit=resubmit)
+    return wait_sync(submit, result_type, asked_for, schema=schema, resubmit=resubmit, poll=poll)
 
 
 @asynccontextmanager

@@ -49,7 +49,13 @@ class PollsContract:
             paused=False,
             attempt_timeout_at=started_at + MINUTE,
             last_failure=None,
+            times_out_at=run.callback.ref.scheduled_at + 2 * MINUTE,
         )
+
+    async def test_maximum_attempts_are_reported(self, env: ActivityEnv) -> None:
+        run = await env.start(Plan(most_attempts=3))
+
+        assert (await waiting(env, run)).maximum_attempts == 3
 
     async def test_between_attempts_timeout_is_that_of_the_activity(self, env: ActivityEnv) -> None:
         plan = Plan(start_to_close=MINUTE, schedule_to_close=9 * MINUTE, back_off=MINUTE)

@@ -11,11 +11,11 @@ from ringback.core.services import run_services
 from ringback.domain.activity_state import Pending
 from ringback.domain.callback import (
     DEADLINE_EXCEEDED,
-    MAX_LEAD,
     ActivityExecution,
     Callback,
     State,
 )
+from ringback.domain.default_due import MAX_LEAD
 from ringback.domain.errors import StoreUnavailableError
 from ringback.domain.outcome import Completed, Failed
 from ringback.store.sql_store import SqlStore

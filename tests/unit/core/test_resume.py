@@ -13,12 +13,11 @@ from ringback.core.resume import RESUME_PAUSES
 from ringback.core.services import run_services
 from ringback.domain.activity_state import LastFailure
 from ringback.domain.callback import (
-    MAX_RESUME_LEAD,
     Accepted,
     Callback,
     State,
-    default_due_at,
 )
+from ringback.domain.default_due import MAX_RESUME_LEAD, default_due_at
 from ringback.domain.durations import LONGEST
 from ringback.domain.errors import ActivityGoneError, TemporalUnreachableError
 from ringback.domain.ids import to_resume_identity

@@ -1,10 +1,11 @@
 """The status shows what Ringback knows, and whether Temporal confirmed it."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import pytest
 
-from ringback.core.status import StatusService
+from ringback.core.status import StatusService, serialize_callback
 from ringback.domain.activity_state import Pending
 from ringback.domain.callback import ActivityExecution, Callback
 from ringback.domain.errors import RefusedByTemporalError, UnknownCallbackError
@@ -32,6 +33,21 @@ async def test_open_callback_is_shown_with_its_activity(
 
     assert seen.is_live
     assert seen.pending is not None
+
+
+@pytest.mark.parametrize("every", [None, timedelta(minutes=1)])
+async def test_callback_is_shown_with_the_polls_of_its_sender(
+    store: SqlStore, every: timedelta | None
+) -> None:
+    request = factories.request(poll=True, poll_every=every, deadline=timedelta(minutes=1))
+    (callback,) = await store.open([request])
+
+    assert serialize_callback(callback)["poll"] == {
+        "every": None if every is None else 60.0,
+        "due_at": callback.opened_at + timedelta(minutes=1),
+        "requested_at": None,
+        "is_over": False,
+    }
 
 
 async def test_status_is_not_live_while_temporal_is_away(

@@ -18,7 +18,7 @@ from temporalio.exceptions import TimeoutError as TemporalTimeoutError
 from temporalio.testing import ActivityEnvironment
 
 import ringback
-from ringback import Callback, Decision, Subject
+from ringback import NOT_YET, Callback, Decision, NotYet, Subject
 from ringback.domain.errors import GatewayRefusedError
 from ringback.testing import ActivityTestEnvironment, activity_environment
 
@@ -227,6 +227,38 @@ async def test_activity_that_resumes_continues_with_the_answer(
 ) -> None:
     assert await env.run(bank.charge_and_double, 1, answer=Receipt("r-81", 20)) == 42
     assert len(bank.links) == 1
+
+
+async def test_activity_polls_at_its_interval_and_at_its_deadline(
+    env: ActivityTestEnvironment, bank: Bank
+) -> None:
+    found: list[Receipt | NotYet] = [NOT_YET, NOT_YET, Receipt("r-81", 20)]
+
+    async def is_done(_: Callback) -> Receipt | NotYet:
+        return found.pop(0)
+
+    @activity.defn
+    async def charge() -> Receipt:
+        return await ringback.wait_for_callback(
+            bank.submit,
+            Receipt,
+            poll=is_done,
+            poll_every=timedelta(minutes=10),
+            deadline=timedelta(minutes=25),
+        )
+
+    run = env.start(charge)
+    await env.callback()
+    await env.advance(timedelta(minutes=9))
+    assert len(found) == 3
+    await env.advance(timedelta(minutes=1, seconds=1))
+    assert len(found) == 2
+    await env.advance(timedelta(minutes=10))
+    assert len(found) == 1
+    await env.advance(timedelta(minutes=5))
+
+    assert await run.result() == Receipt("r-81", 20)
+    assert run.attempts == 4
 
 
 async def test_decision_names_the_assignee_who_decided(env: ActivityTestEnvironment) -> None:

@@ -43,10 +43,12 @@ def test_every_option_of_a_worker_reaches_the_gateway() -> None:
     )
 
     is_default = {name for name, value in defaults().items() if getattr(options, name) == value}
-    assert is_default == {"attempts"}, "resume excludes another value"
+    assert is_default == {"attempts", "poll", "poll_every"}, "others exclude another value"
     assert sent(options) == options
     each = replace(options, resume=False, attempts=Attempts.CURRENT)
     assert sent(each) == each
+    polls = replace(options, policy=None, escalate=(), poll=True, poll_every=timedelta(minutes=10))
+    assert sent(polls) == polls
 
 
 def test_options_that_are_not_given_reach_the_gateway_as_their_defaults() -> None:

@@ -19,6 +19,7 @@ from ringback.schemas.requests import (
     ExtendIn,
     LinkIn,
     OpenIn,
+    PolledIn,
     ResumedIn,
 )
 from ringback.schemas.retention import PurgeIn
@@ -62,7 +63,7 @@ _MEANINGS: Final = {
 }
 _READ_BY_ROUTES: Final = (
     *(SignInUrlIn, SourceTestIn, PurgeIn),
-    *(OpenIn, ResumedIn, AnswersIn, ExtendIn, LinkIn, FailureBody),
+    *(OpenIn, ResumedIn, PolledIn, AnswersIn, ExtendIn, LinkIn, FailureBody),
     *(VoteIn, ClaimIn, ReassignIn, DetailsIn, ChannelTestIn),
 )
 _RESULTS: Final = (DecisionOut,)

@@ -116,6 +116,9 @@ _ENTRIES: Final[dict[AuditKind, Callable[[Mapping[str, Any]], str]]] = {
     AuditKind.NOTIFIED: _notified,
     AuditKind.NOTIFICATION_RETRYING: _not_notified,
     AuditKind.NOTIFICATION_FAILED: _not_notified,
+    AuditKind.POLL_REQUESTED: lambda _: "A worker was started to ask the service",
+    AuditKind.POLLED: lambda facts: f"A worker asked the service: {facts['found']}",
+    AuditKind.POLLING_STOPPED: lambda _: "The service is asked no more",
     AuditKind.CANCEL_REQUESTED: lambda _: "The workflow asked to cancel it",
     AuditKind.ACCEPTED: lambda facts: (
         "Nobody decided in time, so the default was accepted"

@@ -41,6 +41,7 @@ ROUTES = {
     ("POST", "/v1/callbacks/{id}/details"): Act.CHANGE_DETAILS,
     ("POST", "/v1/callbacks/{id}/submitted"): Act.SUBMIT,
     ("POST", "/v1/callbacks/{id}/resumed"): Act.SUBMIT,
+    ("POST", "/v1/callbacks/{id}/polled"): Act.SUBMIT,
     ("PUT", "/v1/callbacks/{id}/aliases/{alias}"): Act.CHANGE_ALIASES,
     ("DELETE", "/v1/callbacks/{id}/aliases/{alias}"): Act.CHANGE_ALIASES,
     ("GET", "/v1/aliases/{alias}"): Act.VIEW,

@@ -33,7 +33,7 @@ from ringback.gateway.gateway import Gateway, GatewayOf, ResultSchemas
 from ringback.gateway.replies import on_ringback_error
 from ringback.ports.activities import AttemptInfo, AttemptRef
 from ringback.schemas.options import LONGEST_SCHEMA, DefaultAnswer, OptionsIn, to_plain
-from ringback.schemas.requests import ActivityIn, InfoIn, OpenIn, ResumedIn
+from ringback.schemas.requests import ActivityIn, InfoIn, OpenIn, PolledIn, ResumedIn
 from ringback.schemas.responses import OpenedOut, WhoamiOut
 
 router = new_router("/callbacks")
@@ -52,7 +52,8 @@ async def open_callback(gateway: GatewayOf, request: Request) -> Response:
     """Return the same callback for the same activity, over all its attempts. Safe to repeat.
 
     `next` says what the attempt does now. `submit`: give `url` to the sender, then
-    `POST …/submitted`, then complete asynchronously. `wait`: complete asynchronously.
+    `POST …/submitted`, then complete asynchronously. `wait`: complete asynchronously. `poll`: ask
+    the sender whether the answer exists, `POST …/polled`, then complete asynchronously.
     `return`: end with `answer`, because Ringback does not deliver it to this attempt.
 
     The header `traceparent` is stored: the traces of the answer link to it.
@@ -99,6 +100,28 @@ async def confirm_resumed(gateway: GatewayOf, callback_id: IdInPath, request: Re
     resumed, _ = await read_model(request, ResumedIn, limit=SMALL)
     callback = await get_callback(gateway.store, callback_id)
     await gateway.opener.resumption.confirm(callback.id, resumed.attempt)
+
+
+@router.post(
+    "/{id}/polled",
+    summary="Report what a poll of the sender found",
+    dependencies=requires(Act.SUBMIT),
+    status_code=204,
+    responses=problems(404, *OF_A_BODY),
+    openapi_extra=takes(PolledIn),
+)
+async def report_poll(gateway: GatewayOf, callback_id: IdInPath, request: Request) -> None:
+    """Accept the answer that an attempt found whose `next` was `poll`, or record that it is open.
+
+    Whatever the report, complete asynchronously then: Ringback delivers the answer that was
+    accepted first. It is safe to repeat.
+    """
+    polled, body = await read_model(request, PolledIn, limit=gateway.body_limit)
+    callback = await get_callback(gateway.store, callback_id)
+    answer = _to_answer(polled.answer, members(body).get("answer", b""))
+    await gateway.poll_reports.report(
+        callback.id, polled.attempt, answer=answer, error=polled.error
+    )
 
 
 @identity.get(
@@ -151,15 +174,14 @@ def _to_info(info: InfoIn) -> AttemptInfo:
 def _to_options(asked: OptionsIn, texts: Mapping[str, bytes]) -> CallbackOptions:
     """Return the options; the body of the default answer is byte for byte that of `texts`."""
     plain = {name: to_plain(getattr(asked, name)) for name in PLAIN_OPTIONS}
-    return CallbackOptions.from_plain(plain, _to_default(asked.on_deadline, texts))
+    default = _to_answer(asked.on_deadline, texts.get("on_deadline", b""))
+    return CallbackOptions.from_plain(plain, default)
 
 
-def _to_default(
-    asked: DefaultAnswer | None, texts: Mapping[str, bytes]
-) -> Completed | Failed | None:
+def _to_answer(asked: DefaultAnswer | None, text: bytes) -> Completed | Failed | None:
     if asked is None:
         return None
-    body = members(texts["on_deadline"]).get("body")
+    body = members(text).get("body")
     return cast("Completed | Failed", TO_OUTCOME[Verb[asked.verb.upper()]](body))
 
 

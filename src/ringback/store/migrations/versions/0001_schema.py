@@ -62,7 +62,9 @@ def _create_callbacks() -> None:
         *times("heartbeat_received_at", "heartbeat_sent_at"),
         *times("heartbeat_due_at", "heartbeat_held_until"),
         *times("poll_due_at", nullable=False),
-        *times("poll_held_until", "cancel_requested_at", "paused_at"),
+        *times("poll_held_until", "sender_poll_due_at", "sender_poll_requested_at"),
+        sa.Column("sender_poll_is_over", sa.Boolean, nullable=False),
+        *times("cancel_requested_at", "paused_at"),
         *texts("claimant", nullable=True),
         sa.Column("ballots", sa.JSON, nullable=False),
         *texts("traceparent", nullable=True),
@@ -72,6 +74,8 @@ def _create_callbacks() -> None:
         sa.Column("on_deadline_fields", sa.JSON),
         *texts("attempts"),
         sa.Column("resume", sa.Boolean, nullable=False),
+        sa.Column("poll", sa.Boolean, nullable=False),
+        *times("poll_every"),
         sa.Column("follow_reset", sa.Boolean, nullable=False),
         *texts("heartbeat"),
         *times("cancel_within"),
@@ -95,6 +99,9 @@ def _create_callbacks() -> None:
     create_index("ix_callbacks_default_due", "callbacks", "default_due_at", where=has_default)
     create_index("ix_callbacks_heartbeat_due", "callbacks", "heartbeat_due_at", where=has_heartbeat)
     create_index("ix_callbacks_poll_due", "callbacks", "poll_due_at", "id", where=_NOT_CLOSED)
+    has_sender_poll = f"{_NOT_CLOSED} AND sender_poll_due_at IS NOT NULL"
+    due = "sender_poll_due_at"
+    create_index("ix_callbacks_sender_poll_due", "callbacks", due, where=has_sender_poll)
     create_index("ix_callbacks_run", "callbacks", "run_id", where=_NOT_CLOSED)
     for name in ("own_deadline_at", "attempt_timeout_at"):
         has_deadline = f"{_NOT_CLOSED} AND {name} IS NOT NULL"
