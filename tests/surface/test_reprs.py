@@ -34,6 +34,9 @@ SECRET: Final = frozenset({
 
 NO_PART: Final = (
     "ringback.__main__",
+    # Their frameworks have an environment of their own; neither has a value.
+    "ringback.agents.google_adk",
+    "ringback.agents.strands",
     "ringback.demo",
     "ringback.store.migrations",
     "ringback.testing",
