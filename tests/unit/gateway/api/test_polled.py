@@ -97,6 +97,16 @@ async def test_report_that_is_wrong_is_refused(
     assert (await house.post(path, Role.WORKER, json=report)).status_code == status
 
 
+async def test_callback_without_polls_takes_no_answer_from_a_worker(house: House) -> None:
+    callback_id = (await house.open(house.scheduled())).json()["id"]
+    report = {"attempt": 1, "answer": {"verb": "complete", "body": 1}}
+
+    reply = await house.post(f"/v1/callbacks/{callback_id}/polled", Role.WORKER, json=report)
+
+    assert reply.status_code == 422
+    assert (await house.found(callback_id)).state is State.OPEN
+
+
 async def test_report_of_an_unknown_callback_gets_404(house: House) -> None:
     path = "/v1/callbacks/cb_unknown/polled"
 

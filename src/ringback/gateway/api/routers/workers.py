@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ringback.core.operations import describe_unknown, get_callback
 from ringback.domain.api_key import Act, ApiKey
-from ringback.domain.callback import Accepted
+from ringback.domain.callback import Accepted, Callback
 from ringback.domain.durations import format_instant
 from ringback.domain.errors import (
     MalformedRequestError,
@@ -118,10 +118,16 @@ async def report_poll(gateway: GatewayOf, callback_id: IdInPath, request: Reques
     """
     polled, body = await read_model(request, PolledIn, limit=gateway.body_limit)
     callback = await get_callback(gateway.store, callback_id)
+    _check_polled(callback)
     answer = _to_answer(polled.answer, members(body).get("answer", b""))
     await gateway.poll_reports.report(
         callback.id, polled.attempt, answer=answer, error=polled.error
     )
+
+
+def _check_polled(callback: Callback) -> None:
+    if not callback.options.poll:
+        raise MalformedRequestError([Problem("/id", "this callback was opened without `poll`")])
 
 
 @identity.get(
