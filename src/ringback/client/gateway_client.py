@@ -1,5 +1,6 @@
 """`GatewayClient`: every call of the gateway's HTTP API that has an API key."""
 
+import base64
 import json
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -80,11 +81,16 @@ class GatewayClient(SourceCalls):
         callback_id: str,
         attempt: int,
         *,
+        task_token: bytes,
         answer: Completed | Failed | None = None,
         error: str | None = None,
     ) -> None:
         """Report what a poll of the sender found: an answer, an error, or neither."""
-        parts = {"attempt": to_bytes(attempt), "error": to_bytes(error)}
+        parts = {
+            "attempt": to_bytes(attempt),
+            "task_token": to_bytes(base64.b64encode(task_token).decode("ascii")),
+            "error": to_bytes(error),
+        }
         if answer is not None:
             parts["answer"] = to_answer(answer)
         content = to_object(parts)

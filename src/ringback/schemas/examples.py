@@ -29,7 +29,11 @@ OPEN: Final[Example] = {
 }
 LINK: Final[Example] = {"verbs": ["complete", "view"], "for": "PT1H"}
 EXTEND: Final[Example] = {"within": "PT90M"}
-POLLED: Final[Example] = {"attempt": 2, "answer": {"verb": "complete", "body": RESULT}}
+POLLED: Final[Example] = {
+    "attempt": 2,
+    "task_token": "CiQwMTk5YzFiMg==",
+    "answer": {"verb": "complete", "body": RESULT},
+}
 ANSWERS: Final[Example] = {
     "answers": [
         {"callback": _ID, "verb": "complete", "body": RESULT},

@@ -121,6 +121,9 @@ class PolledIn(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [examples.POLLED]})
 
     attempt: int = Field(strict=True, ge=1, le=2**31 - 1, description="The attempt's number.")
+    task_token: TaskToken = Field(
+        repr=False, description="The task token of the attempt, with which it opened the callback."
+    )
     answer: DefaultAnswer | None = Field(
         default=None, repr=False, description="The answer that the poll found."
     )

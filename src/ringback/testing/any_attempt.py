@@ -6,7 +6,9 @@ from datetime import datetime
 from temporalio import activity
 
 from ringback.domain.options import CallbackOptions
+from ringback.domain.outcome import Completed, Failed
 from ringback.testing.kit_activities import KitActivities
+from ringback.worker.callback import Callback
 from ringback.worker.runtime import Opened, WorkerRuntime, to_ref
 
 
@@ -23,7 +25,6 @@ class AnyAttempt:
         self.loop = runtime.loop
         self.process_id = runtime.process_id
         self.mark_submitted = runtime.mark_submitted
-        self.report_poll = runtime.report_poll
 
     async def open(
         self, info: activity.Info, options: CallbackOptions, *, schema: object, is_inline: bool
@@ -35,11 +36,29 @@ class AnyAttempt:
         if self._activities.pending(ref) is None:
             self._activities.schedule(ref, start_to_close=None)
         info = replace(
-            info,
-            attempt=self._activities.attempt(ref),
-            task_token=self._activities.task_token(ref),
+            self._as_known(info),
             started_time=self._activities.started_at(ref),
             start_to_close_timeout=None,
             schedule_to_close_timeout=None,
         )
         return await self._runtime.open(info, options, schema=schema, is_inline=is_inline)
+
+    async def report_poll(
+        self,
+        callback: Callback,
+        info: activity.Info,
+        *,
+        answer: Completed | Failed | None = None,
+        error: str | None = None,
+    ) -> None:
+        """Report as the attempt that Temporal's fake knows."""
+        known = self._as_known(replace(info, scheduled_time=self._scheduled_at))
+        await self._runtime.report_poll(callback, known, answer=answer, error=error)
+
+    def _as_known(self, info: activity.Info) -> activity.Info:
+        ref = to_ref(info)
+        return replace(
+            info,
+            attempt=self._activities.attempt(ref),
+            task_token=self._activities.task_token(ref),
+        )

@@ -49,7 +49,7 @@ async def wait_async(
         check_next_attempt()
     if opened.is_poll and poll is not None:
         answer, error = to_report(await poll_async(poll, opened.callback), result_type)
-        await report(runtime, opened.callback, info.attempt, answer=answer, error=error)
+        await report(runtime, opened.callback, info, answer=answer, error=error)
     elif resubmit or not opened.callback.is_submitted:
         await submit(opened.callback)
         await runtime.mark_submitted(opened.callback)
@@ -81,9 +81,7 @@ def wait_sync(
         check_next_attempt()
     if opened.is_poll and poll is not None:
         answer, error = to_report(poll_sync(poll, opened.callback), result_type)
-        run_in_loop(
-            runtime, report(runtime, opened.callback, info.attempt, answer=answer, error=error)
-        )
+        run_in_loop(runtime, report(runtime, opened.callback, info, answer=answer, error=error))
     elif resubmit or not opened.callback.is_submitted:
         submit(opened.callback)
         run_in_loop(runtime, runtime.mark_submitted(opened.callback))

@@ -94,12 +94,14 @@ class GatewayRuntime:
     async def report_poll(
         self,
         callback: Callback,
-        attempt: int,
+        info: activity.Info,
         *,
         answer: Completed | Failed | None = None,
         error: str | None = None,
     ) -> None:
-        await self.client.report_poll(callback.id, attempt, answer=answer, error=error)
+        await self.client.report_poll(
+            callback.id, info.attempt, task_token=info.task_token, answer=answer, error=error
+        )
 
     async def add_details(self, callback_id: CallbackId, details: Mapping[str, object]) -> str:
         return (await self.client.change_details(callback_id, details)).digest

@@ -10,6 +10,7 @@ from functools import partial
 from threading import Thread
 from typing import Final, TypeAlias, TypeVar
 
+from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from ringback.core.services import call_caught
@@ -104,7 +105,7 @@ def to_report(found: object, result_type: object) -> tuple[Completed | Failed | 
 async def report(
     runtime: WorkerRuntime,
     callback: Callback,
-    attempt: int,
+    info: activity.Info,
     *,
     answer: Completed | Failed | None,
     error: str | None,
@@ -116,9 +117,9 @@ async def report(
         GatewayRefusedError: The gateway rejects the worker.
     """
     try:
-        await runtime.report_poll(callback, attempt, answer=answer, error=error)
+        await runtime.report_poll(callback, info, answer=answer, error=error)
     except GatewayRefusedError as exc:
         if answer is None:
             raise
         logger.error("answer of a poll refused: %s", exc)  # noqa: TRY400 - the message says all
-        await runtime.report_poll(callback, attempt, error=type(exc).__name__)
+        await runtime.report_poll(callback, info, error=type(exc).__name__)

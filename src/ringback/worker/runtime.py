@@ -81,7 +81,7 @@ class WorkerRuntime(Protocol):
     async def report_poll(
         self,
         callback: Callback,
-        attempt: int,
+        info: activity.Info,
         *,
         answer: Completed | Failed | None = None,
         error: str | None = None,

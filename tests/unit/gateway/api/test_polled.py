@@ -22,17 +22,24 @@ async def opened(house: House) -> tuple[ActivityExecution, str]:
     return ref, callback_id
 
 
-async def started_to_poll(house: House) -> tuple[str, Any]:
-    """Return the callback, and the reply to the attempt that was started to poll."""
+def token_of(house: House, ref: ActivityExecution) -> str:
+    """Return the task token of the running attempt, in base64."""
+    token = house.naming(ref)["task_token"]
+    assert isinstance(token, str)
+    return token
+
+
+async def started_to_poll(house: House) -> tuple[ActivityExecution, str, Any]:
+    """Return the activity, its callback, and the reply to the attempt that was started to poll."""
     ref, callback_id = await opened(house)
     house.clock.advance(timedelta(minutes=10))
     await PollRequester(house.store, house.activities, clock=house.clock).request_due()
     house.activities.start(ref)
-    return callback_id, (await house.open(ref, **OPTIONS)).json()
+    return ref, callback_id, (await house.open(ref, **OPTIONS)).json()
 
 
 async def test_attempt_that_was_started_to_poll_is_told_so(house: House) -> None:
-    callback_id, reply = await started_to_poll(house)
+    _, callback_id, reply = await started_to_poll(house)
 
     shown = (await house.get(f"/v1/callbacks/{callback_id}")).json()
 
@@ -55,8 +62,9 @@ async def test_attempt_that_was_started_to_poll_is_told_so(house: House) -> None
 async def test_found_answer_is_accepted_byte_for_byte(
     house: House, answer: str, outcome: Completed | Failed
 ) -> None:
-    callback_id, _ = await started_to_poll(house)
-    body = f'{{"attempt": 2, "answer": {answer}}}'
+    ref, callback_id, _ = await started_to_poll(house)
+    token = token_of(house, ref)
+    body = f'{{"attempt": 2, "task_token": "{token}", "answer": {answer}}}'
 
     reply = await house.post(f"/v1/callbacks/{callback_id}/polled", Role.WORKER, content=body)
 
@@ -70,11 +78,10 @@ async def test_found_answer_is_accepted_byte_for_byte(
 async def test_report_without_an_answer_lets_the_activity_wait_on(
     house: House, error: str | None
 ) -> None:
-    callback_id, _ = await started_to_poll(house)
+    ref, callback_id, _ = await started_to_poll(house)
+    report = {"attempt": 2, "task_token": token_of(house, ref), "error": error}
 
-    reply = await house.post(
-        f"/v1/callbacks/{callback_id}/polled", Role.WORKER, json={"attempt": 2, "error": error}
-    )
+    reply = await house.post(f"/v1/callbacks/{callback_id}/polled", Role.WORKER, json=report)
 
     entries = (await house.get(f"/v1/callbacks/{callback_id}/audit")).json()["entries"]
     assert reply.status_code == 204
@@ -90,16 +97,19 @@ async def test_report_without_an_answer_lets_the_activity_wait_on(
 async def test_report_that_is_wrong_is_refused(
     house: House, report: dict[str, Any], status: int
 ) -> None:
-    _, callback_id = await opened(house)
+    ref, callback_id = await opened(house)
 
     path = f"/v1/callbacks/{callback_id}/polled"
+    sent = {"task_token": token_of(house, ref), **report}
 
-    assert (await house.post(path, Role.WORKER, json=report)).status_code == status
+    assert (await house.post(path, Role.WORKER, json=sent)).status_code == status
 
 
 async def test_callback_without_polls_takes_no_answer_from_a_worker(house: House) -> None:
-    callback_id = (await house.open(house.scheduled())).json()["id"]
-    report = {"attempt": 1, "answer": {"verb": "complete", "body": 1}}
+    ref = house.scheduled()
+    callback_id = (await house.open(ref)).json()["id"]
+    answer = {"verb": "complete", "body": 1}
+    report = {"attempt": 1, "task_token": token_of(house, ref), "answer": answer}
 
     reply = await house.post(f"/v1/callbacks/{callback_id}/polled", Role.WORKER, json=report)
 
@@ -107,10 +117,27 @@ async def test_callback_without_polls_takes_no_answer_from_a_worker(house: House
     assert (await house.found(callback_id)).state is State.OPEN
 
 
+async def test_report_without_the_token_of_the_attempt_is_refused(house: House) -> None:
+    _, callback_id, _ = await started_to_poll(house)
+    answer = {"verb": "complete", "body": 1}
+    path = f"/v1/callbacks/{callback_id}/polled"
+    of_another = token_of(house, house.scheduled())
+    wrong = {"attempt": 2, "task_token": of_another, "answer": answer}
+
+    statuses = [
+        (await house.post(path, Role.WORKER, json=report)).status_code
+        for report in (wrong, {"attempt": 2, "answer": answer})
+    ]
+
+    assert statuses == [422, 422]
+    assert (await house.found(callback_id)).state is State.OPEN
+
+
 async def test_report_of_an_unknown_callback_gets_404(house: House) -> None:
     path = "/v1/callbacks/cb_unknown/polled"
+    report = {"attempt": 1, "task_token": token_of(house, house.scheduled())}
 
-    assert (await house.post(path, Role.WORKER, json={"attempt": 1})).status_code == 404
+    assert (await house.post(path, Role.WORKER, json=report)).status_code == 404
 
 
 @pytest.mark.parametrize(

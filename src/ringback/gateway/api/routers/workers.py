@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from hmac import compare_digest
 from typing import Any, Final, cast
 
 from starlette.requests import Request
@@ -118,16 +119,20 @@ async def report_poll(gateway: GatewayOf, callback_id: IdInPath, request: Reques
     """
     polled, body = await read_model(request, PolledIn, limit=gateway.body_limit)
     callback = await get_callback(gateway.store, callback_id)
-    _check_polled(callback)
+    _check_polled(callback, polled.task_token)
     answer = _to_answer(polled.answer, members(body).get("answer", b""))
     await gateway.poll_reports.report(
         callback.id, polled.attempt, answer=answer, error=polled.error
     )
 
 
-def _check_polled(callback: Callback) -> None:
+def _check_polled(callback: Callback, task_token: bytes) -> None:
+    # A worker's key alone answers nothing: ids are no secrets.
     if not callback.options.poll:
         raise MalformedRequestError([Problem("/id", "this callback was opened without `poll`")])
+    if callback.task_token is None or not compare_digest(callback.task_token, task_token):
+        why = "it is not that of the attempt that opened the callback last"
+        raise MalformedRequestError([Problem("/task_token", why)])
 
 
 @identity.get(
