@@ -49,13 +49,25 @@ class Approvals(AbstractCapability[Any]):
     async def handle_deferred_tool_calls(
         self, ctx: RunContext[Any], *, requests: DeferredToolRequests
     ) -> DeferredToolResults | None:
-        """Ask about all calls that need an approval, at once."""
+        """Ask about all calls that need an approval, at once.
+
+        Raises:
+            CancelledError: The workflow is canceled.
+        """
         if not requests.approvals:
             return None
         counts = Counter(call.tool_call_id for call in requests.approvals)
-        asked = await asyncio.gather(
+        asking = asyncio.gather(
             *(self._ask(ctx, call, counts[call.tool_call_id]) for call in requests.approvals)
         )
+        try:
+            await asyncio.wait({asking})
+        except asyncio.CancelledError:
+            # AnyIO cancels its tasks again and again until they end, and an activity ends only in a
+            # later task of the workflow: Temporal would take the loop for a deadlock (TMPRL1101).
+            asking.cancel()
+            raise
+        asked = asking.result()
         approvals = {one.call.call_id or "": one for one in asked}
         return requests.build_results(
             approvals={call_id: _to_result(one) for call_id, one in approvals.items()},

@@ -1,7 +1,5 @@
 """An agent whose workflow is canceled while people decide."""
 
-from typing import Any
-
 import pytest
 from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import CancelledError
@@ -11,13 +9,9 @@ from tests.integration.agents.agent_env import agent_env, each_framework
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(60), pytest.mark.thorough]
 
-# A workflow of Pydantic AI that is not cached runs into Temporal's deadlock detector when it is
-# canceled: it cancels its tasks again and again, and never yields.
-FRAMEWORKS: list[Any] = [one for one in each_framework() if one != "Pydantic AI"]
-
 
 @pytest.mark.parametrize("is_cached", [True, False], ids=["cached", "uncached"])
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("framework", each_framework())
 async def test_canceled_agent_ends_as_canceled(
     temporal_address: str, settings: Settings, framework: str, *, is_cached: bool
 ) -> None:
