@@ -5,6 +5,7 @@ from datetime import timedelta
 from itertools import count
 
 import pytest
+from temporalio.common import RetryPolicy
 
 from ringback.domain.activity_state import Ended, Unknown
 from ringback.domain.callback import ActivityExecution, Callback
@@ -43,6 +44,7 @@ class FakeActivityRun:
             is_started=self.plan.has_worker,
             start_to_close=self.plan.start_to_close,
             schedule_to_close=self.plan.schedule_to_close,
+            retry_policy=RetryPolicy(maximum_attempts=self.plan.most_attempts),
         )
         await self._open()
 

@@ -236,7 +236,8 @@ async def test_an_answer_for_one_attempt_does_not_end_the_next(
     open_env: OpenEnv, service: FakeService
 ) -> None:
     async with open_env(asking(service, attempts="current")) as env:
-        handle = await start(env, attempts=2, start_to_close=2)
+        # The second attempt must last until both answers are sent, however slow the machine is.
+        handle = await start(env, attempts=2, start_to_close=5)
         first, second = await service.next(), await service.next()
 
         late = await env.answer(first, "late")
