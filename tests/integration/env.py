@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
+from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
@@ -29,6 +30,7 @@ from ringback.domain.api_key import Role
 from ringback.settings import Settings
 from ringback.worker.callback import Callback
 from tests.integration.workflows import Run, RunActivity, RunAndContinue, RunTwiceWithOneId
+from tests.polling import pause
 
 GRACE = timedelta(seconds=2)
 """How long an activity may take to end once its worker stops.
@@ -173,3 +175,14 @@ def plugin_for(settings: Settings) -> RingbackPlugin:
     """Return the plugin of a worker on the machine of the gateway of `settings`."""
     key = local_key_path(settings.data, Role.WORKER).read_text()
     return RingbackPlugin(url=settings.base_url, api_key=key.strip())
+
+
+async def between_attempts(handle: Any) -> None:
+    """Return once the activity is in back-off."""
+    state = PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
+    async with asyncio.timeout(15):
+        while True:
+            (pending,) = (await handle.describe()).raw_description.pending_activities
+            if pending.state == state and pending.attempt > 1:
+                return
+            await pause()

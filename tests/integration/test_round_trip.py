@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from temporalio import activity
-from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError
 from temporalio.exceptions import TimeoutError as ActivityTimeoutError
@@ -20,7 +19,7 @@ from ringback import (
 )
 from ringback.domain.durations import format_instant
 from tests.integration.conftest import OpenEnv
-from tests.integration.env import FakeService, path_of
+from tests.integration.env import FakeService, between_attempts, path_of
 from tests.integration.workflows import Run
 from tests.polling import pause
 
@@ -66,17 +65,6 @@ def asking_in_a_block_in_a_thread(service: FakeService) -> Any:
 
 
 ASKING = [asking, asking_in_a_thread, asking_in_a_block, asking_in_a_block_in_a_thread]
-
-
-async def between_attempts(handle: Any) -> None:
-    """Return once the activity is in back-off."""
-    state = PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
-    async with asyncio.timeout(15):
-        while True:
-            (pending,) = (await handle.describe()).raw_description.pending_activities
-            if pending.state == state and pending.attempt > 1:
-                return
-            await pause()
 
 
 async def end_of(handle: Any) -> object:

@@ -136,7 +136,12 @@ class AgentEnv:
 
     @asynccontextmanager
     async def worker(
-        self, *, is_cached: bool, is_answered_at_once: bool = False, **options: Any
+        self,
+        *,
+        is_cached: bool,
+        is_answered_at_once: bool = False,
+        fails_after_submit: bool = False,
+        **options: Any,
     ) -> AsyncIterator[None]:
         """Run a worker for the block."""
 
@@ -144,6 +149,9 @@ class AgentEnv:
             self.asked.put_nowait((call, callback))
             if is_answered_at_once:
                 await self.http.post(path_of(callback), json={"approved": True})
+            if fails_after_submit:
+                msg = "lost the connection after the link was sent"
+                raise ConnectionError(msg)
 
         async with Worker(
             self.client,

@@ -10,7 +10,7 @@ import pytest
 
 from ringback.settings import Settings
 from tests.integration.agents.agent_env import AgentEnv, agent_env, each_framework, saw
-from tests.integration.env import settings_in
+from tests.integration.env import between_attempts, settings_in
 
 pytestmark = [
     pytest.mark.server,
@@ -228,6 +228,18 @@ async def test_answer_during_submit_is_used(open_agent: OpenAgent) -> None:
         handle = await env.start(CALL)
 
         assert await saw(handle) == ["refunded o1 50"]
+
+
+@pytest.mark.thorough
+async def test_answer_between_two_attempts_is_used(open_agent: OpenAgent) -> None:
+    """An answer between two attempts, the first of which sent the link, is used."""
+    async with open_agent(fails_after_submit=True) as env:
+        handle = await env.start(CALL)
+        _, callback = await env.question()
+        await between_attempts(handle)
+        await env.send(callback, {"approved": True, "form": {**CALL, "euros": 20}})
+
+        assert await saw(handle) == [edited(env, 20)]
 
 
 @pytest.mark.thorough
