@@ -82,8 +82,16 @@ def is_one_of(tag: str, known: str) -> bool:
 
 def has_changed(before: Callback, now: Callback) -> bool:
     """Return whether the views of two versions of a callback differ."""
-    one, other = (CallbackStatus(callback, None, is_live=False) for callback in (before, now))
-    return etag(one) != etag(other)
+    return etag(_as_stored(before)) != etag(_as_stored(now))
+
+
+def is_ahead(seen: CallbackStatus) -> bool:
+    """Return whether a view shows what Temporal said and the store does not know yet."""
+    return etag(seen) != etag(_as_stored(seen.callback))
+
+
+def _as_stored(callback: Callback) -> CallbackStatus:
+    return CallbackStatus(callback, None, is_live=False)
 
 
 def _to_changing(seen: CallbackStatus) -> dict[str, Any]:

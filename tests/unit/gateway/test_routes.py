@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ringback.core.activity_poller import LONGEST
 from ringback.domain.callback import State
 from ringback.domain.link import Verb
 from ringback.domain.outcome import Completed, Failed
@@ -612,6 +613,23 @@ async def test_request_to_cancel_that_only_temporal_shows_ends_one_wait(
     assert told.json()["cancel_requested"] is True
     assert reply.status_code == 304
     assert len(house.activities.looks) <= looks + 1
+
+
+async def test_end_of_a_pause_that_was_never_polled_ends_the_wait(
+    house: HouseWithCallback,
+) -> None:
+    house.activities.pause(house.callback.ref)
+    paused = await house.http.get(house.path())
+    headers = {"prefer": "wait=60", "if-none-match": paused.headers["etag"]}
+
+    waiting = asyncio.ensure_future(house.http.get(house.path(), headers=headers))
+    await idle()
+    house.activities.unpause(house.callback.ref)
+    house.clock.advance(LONGEST)
+    await idle()
+
+    assert waiting.done()
+    assert [paused.json()["paused"], (await waiting).json()["paused"]] == [True, False]
 
 
 def html(reply: httpx2.Response) -> str:

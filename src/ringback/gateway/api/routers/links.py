@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Header, Path, Request
 from starlette.responses import JSONResponse, Response
 
+from ringback.core.activity_poller import LONGEST
 from ringback.core.status import CallbackStatus
 from ringback.domain.link import Link, Verb
 from ringback.gateway.answer_endpoint import answer_by_link
@@ -25,7 +26,14 @@ from ringback.gateway.page import api_page, front_page, wants_page
 from ringback.gateway.pages.question import Visit, find_question, open_by_link, show_question
 from ringback.gateway.receipts import Wait, applied
 from ringback.gateway.replies import not_found
-from ringback.gateway.view import etag, has_changed, is_one_of, to_heartbeat_reply, to_view
+from ringback.gateway.view import (
+    etag,
+    has_changed,
+    is_ahead,
+    is_one_of,
+    to_heartbeat_reply,
+    to_view,
+)
 from ringback.schemas.responses import HealthOut, ReadyOut, ReceiptOut, SignOut, ViewOut
 
 router = APIRouter(generate_unique_id_function=lambda route: route.name)
@@ -209,9 +217,11 @@ async def _wait_for_change(
     while is_one_of(etag(seen), known) and gateway.clock.monotonic() < give_up_at:
         if gateway.verdicts.is_stopping:
             break
+        left = give_up_at - gateway.clock.monotonic()
         await gateway.verdicts.wait(
             link.callback_id,
-            within=give_up_at - gateway.clock.monotonic(),
+            # What ends before it is polled, such as a short pause, never changes the store.
+            within=min(left, LONGEST) if is_ahead(seen) else left,
             until=partial(has_changed, seen.callback),
         )
         seen = await gateway.status_service.view(link.callback_id, serial=link.serial)
