@@ -35,7 +35,6 @@ PAGES_NOT_RUN: Final = {
     "agents": "tests/examples/test_agents.py approves with changed arguments",
     "answer-from-a-queue": "tests/integration/test_howto_answer_from_a_queue.py runs the page",
     "answer-by-alias": "test_aliases answers, repeats and removes an alias on a real server",
-    "decide-from-an-assistant": "test_mcp starts the server as a client does",
     "inbox": "tests/unit/cli/test_inbox.py runs the command",
     "sign-in": "programs that run until Ctrl-C and settings; the sign-in tests run the commands",
     "converters-and-types": "the blocks are a setting and an error message",
