@@ -12,11 +12,8 @@ from uuid import uuid4
 import pytest
 from hypothesis import HealthCheck, settings
 from temporalio.client import Client
-from temporalio.testing import WorkflowEnvironment
 
-from ringback.app.dev_server import temporal_binary
-from ringback.domain.errors import ConfigurationError
-from tests.services import missing
+from tests.own_temporal import own_temporal
 
 # Python may crash if it exits while the SDK's threads run (temporalio 1.35, sdk-python issue 300).
 # This runs after the last test.
@@ -71,15 +68,8 @@ async def temporal_address() -> AsyncIterator[str]:
     if given:
         yield given
         return
-    try:
-        binary = temporal_binary()
-    except ConfigurationError:
-        missing("the Temporal server", HOW_TO_START)
-    environment = await WorkflowEnvironment.start_local(
-        dev_server_existing_path=binary, dev_server_log_level="error"
-    )
-    async with environment:
-        yield environment.client.service_client.config.target_host
+    async with own_temporal(how_to_start=HOW_TO_START) as client:
+        yield client.service_client.config.target_host
 
 
 @pytest.fixture(scope="session")

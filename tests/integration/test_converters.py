@@ -19,20 +19,17 @@ from temporalio.api.common.v1 import Payload, Payloads
 from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ActivityError, ApplicationError
-from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from ringback import Callback, Decision, Subject, wait_for_callback, wait_for_decision
 from ringback.app.bootstrap import running_gateway
-from ringback.app.dev_server import temporal_binary
-from ringback.domain.errors import ConfigurationError
 from ringback.domain.ids import OutcomeId, to_identity
 from ringback.temporal.converter import choose_converter
 from ringback.temporal.limits import DEFAULT_BLOB_LIMIT, RETRYABLE_FAILURE_LIMIT, Limits
 from tests.integration.env import FakeService, path_of, plugin_for, serve_at, settings_in
 from tests.integration.typed_workflows import Measure, ReadDecision, ReadInvoice
 from tests.integration.workflows import Run, RunActivity
-from tests.services import missing
+from tests.own_temporal import own_temporal
 from tests.unit.result_schema.types_and_json import Invoice, Receipt
 
 pytestmark = pytest.mark.server
@@ -458,17 +455,8 @@ async def test_limit_applies_to_the_encoded_size(open_env: OpenEnv) -> None:
 @pytest.fixture
 async def narrow() -> AsyncIterator[str]:
     """The address of a server of its own, whose namespaces take no more than 60,000 bytes."""
-    try:
-        binary = temporal_binary()
-    except ConfigurationError:
-        missing("the Temporal server's program", "run `make setup`")
-    environment = await WorkflowEnvironment.start_local(
-        dev_server_existing_path=binary,
-        dev_server_log_level="error",
-        dev_server_extra_args=["--dynamic-config-value", "limit.blobSize.error=60000"],
-    )
-    async with environment:
-        yield environment.client.service_client.config.target_host
+    async with own_temporal({"limit.blobSize.error": "60000"}) as client:
+        yield client.service_client.config.target_host
 
 
 async def test_namespace_may_have_its_own_limit(open_env: OpenEnv, narrow: str) -> None:

@@ -8,13 +8,10 @@ import pytest
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
-from temporalio.testing import WorkflowEnvironment
 
-from ringback.app.dev_server import temporal_binary
-from ringback.domain.errors import ConfigurationError
 from ringback.temporal.requests import describe_namespace
 from ringback.temporal.rpc import Request, in_time, to_request
-from tests.services import missing
+from tests.own_temporal import own_temporal
 
 pytestmark = [pytest.mark.server, pytest.mark.thorough]
 
@@ -31,18 +28,8 @@ SENDERS = 32
 @pytest.fixture
 async def short_lived() -> AsyncIterator[Client]:
     """A client of a server that closes each connection after less than a second."""
-    try:
-        binary = temporal_binary()
-    except ConfigurationError:
-        missing("the Temporal server's program", "run `make setup`")
-    settings = [f"--dynamic-config-value={name}={value}" for name, value in SHORT_LIVED.items()]
-    environment = await WorkflowEnvironment.start_local(
-        dev_server_existing_path=binary,
-        dev_server_log_level="error",
-        dev_server_extra_args=settings,
-    )
-    async with environment:
-        yield environment.client
+    async with own_temporal(SHORT_LIVED) as client:
+        yield client
 
 
 async def fails(request: Request[object]) -> bool:

@@ -19,11 +19,8 @@ from temporalio.api.workflowservice.v1 import (
 )
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
-from temporalio.testing import WorkflowEnvironment
 
-from ringback.app.dev_server import temporal_binary
-from ringback.domain.errors import ConfigurationError
-from tests.services import missing
+from tests.own_temporal import own_temporal
 
 pytestmark = [pytest.mark.server, pytest.mark.thorough]
 
@@ -34,18 +31,8 @@ NARROW = {"frontend.namespaceRPS": "20", "frontend.namespaceBurstRatio": "1.0"}
 @pytest.fixture
 async def overloaded() -> AsyncIterator[Client]:
     """A client of a server of its own, which takes few requests a second."""
-    try:
-        binary = temporal_binary()
-    except ConfigurationError:
-        missing("the Temporal server's program", "run `make setup`")
-    settings = [f"--dynamic-config-value={name}={value}" for name, value in NARROW.items()]
-    environment = await WorkflowEnvironment.start_local(
-        dev_server_existing_path=binary,
-        dev_server_log_level="error",
-        dev_server_extra_args=settings,
-    )
-    async with environment:
-        yield environment.client
+    async with own_temporal(NARROW) as client:
+        yield client
 
 
 def kinds(client: Client) -> dict[str, Callable[[], Awaitable[object]]]:
