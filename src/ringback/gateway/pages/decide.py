@@ -26,7 +26,7 @@ from ringback.gateway.identity.csrf import CSRF_FIELD, Obstacle, find_obstacle
 from ringback.gateway.identity.person import PersonOf, RequiredPerson
 from ringback.gateway.page import render_page
 from ringback.gateway.pages import form_values
-from ringback.gateway.pages.form_model import ROOT, Form
+from ringback.gateway.pages.form_model import MISSING
 from ringback.gateway.pages.form_values import FormValues
 from ringback.gateway.pages.question import (
     Question,
@@ -222,10 +222,7 @@ def _read(question: Question, pairs: Pairs) -> _Sent:
     if policy is not None and "choice" not in own_problems:
         wrong = why_wrong_reason(policy, reason, approved=approved)
         own_problems |= {} if wrong is None else {"reason": wrong}
-    # A no needs no form.
-    is_open = choice not in _CHOICES and _is_filled_in(question.form, values)
-    is_asked = not question.is_decision or choice == "approve" or is_open
-    checked = values if is_asked else None
+    checked = values if _is_asked(question, choice, values) else None
     return _Sent(
         Typed(choice, reason, values, checked.problems if checked else (), own_problems),
         approved,
@@ -236,16 +233,16 @@ def _read(question: Question, pairs: Pairs) -> _Sent:
     )
 
 
-def _is_filled_in(form: Form | None, values: FormValues | None) -> bool:
-    """Return whether somebody who has not chosen yet has entered something into the form."""
-    if form is None or values is None:
-        return False
-    initial = form_values.initial_values(form).typed
-    return any(
-        texts != initial.get(name, [""])
-        for name, texts in values.typed.items()
-        if name.startswith(ROOT)
-    )
+def _is_asked(question: Question, choice: str, values: FormValues | None) -> bool:
+    """Return whether the form counts. A no needs none."""
+    form, policy = question.form, question.policy
+    if not question.is_decision or policy is None or form is None or values is None:
+        return True
+    # A yes to values that a page shows filled in is a yes to these, however the page writes them.
+    is_needed = policy.require_form or form.root.default is MISSING
+    if choice == "approve" and is_needed:
+        return True
+    return choice != "reject" and form_values.is_filled_in(form, values)
 
 
 async def _check_schema(gateway: Gateway, question: Question, sent: _Sent) -> _Sent:

@@ -182,18 +182,21 @@ _TO_TYPED: Final[Mapping[Control, Callable[[str], str]]] = {
 }
 
 
-def fill(one: Field, name: str, value: Any) -> Iterator[tuple[str, str]]:
-    """Yield the names and texts of a field that has `value`, or its default."""
+def fill(one: Field, name: str, value: Any) -> Iterator[tuple[str, str, Any]]:
+    """Yield name, text and value of each control of a field that has `value`, or its default.
+
+    Only inputs have values.
+    """
     if value is MISSING:
         value = one.default
     match one:
         case Input() if value is not MISSING and value is not None:
-            yield name, _to_typed(one, value)
+            yield name, _to_typed(one, value), value
         case Choice():
             chosen = (
                 number for number in range(len(one.options)) if _is_chosen(one, number, value)
             )
-            yield from ((name, str(number)) for number in chosen)
+            yield from ((name, str(number), MISSING) for number in chosen)
         case Group():
             members = value if isinstance(value, Mapping) else {}
             for key, member in one.members.items():
@@ -204,18 +207,18 @@ def fill(one: Field, name: str, value: Any) -> Iterator[tuple[str, str]]:
             yield from _fill_union(one, name, value)
 
 
-def _fill_rows(one: Rows, name: str, value: Any) -> Iterator[tuple[str, str]]:
+def _fill_rows(one: Rows, name: str, value: Any) -> Iterator[tuple[str, str, Any]]:
     items = value[: one.most] if isinstance(value, list) else [MISSING] * one.least
-    yield f"{name}~rows", str(len(items))
+    yield f"{name}~rows", str(len(items)), MISSING
     for row, item in enumerate(items):
         yield from fill(one.item, f"{name}/{row}", item)
 
 
-def _fill_union(one: Union, name: str, value: Any) -> Iterator[tuple[str, str]]:
+def _fill_union(one: Union, name: str, value: Any) -> Iterator[tuple[str, str, Any]]:
     fitting = [_fits(branch, value) and value is not MISSING for branch in one.branches]
     chosen = fitting.index(True) if True in fitting else None
     if chosen is not None:
-        yield f"{name}~choice", str(chosen)
+        yield f"{name}~choice", str(chosen), MISSING
     for number, branch in enumerate(one.branches):
         yield from fill(branch, f"{name}~b{number}", value if number == chosen else MISSING)
 

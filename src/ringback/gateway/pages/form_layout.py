@@ -195,10 +195,12 @@ class _Layouter:
             shown.has_focus, self._needs_focus = True, False
 
     def _show_input(self, shown: Shown, one: Input) -> None:
+        (shown.text,) = self._values.typed.get(shown.name, [""])[:1]
         is_long = one.control in {Control.LONG_TEXT, Control.JSON}
+        # A browser removes line breaks from an input.
+        is_long |= one.control is Control.TEXT and not {"\r", "\n"}.isdisjoint(shown.text)
         shown.kind = "json" if one.control is Control.JSON else "textarea" if is_long else "input"
         shown.hint, shown.schema = one.hint, one.schema
-        (shown.text,) = self._values.typed.get(shown.name, [""])[:1]
         shown.attributes = _attributes(one)
         self._focus(shown)
 

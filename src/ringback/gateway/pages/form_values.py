@@ -20,6 +20,7 @@ from ringback.gateway.pages.form_model import (
     Rows,
     Union,
     describe_pattern,
+    to_shown,
 )
 
 Typed: TypeAlias = Mapping[str, Sequence[str]]
@@ -90,23 +91,39 @@ def initial_values(form: Form, value: Any = MISSING) -> FormValues:
     Parts of `value` that have no field are left out.
     """
     typed: dict[str, list[str]] = {}
-    for name, text in fill(form.root, ROOT, value):
+    for name, text, _ in fill(form.root, ROOT, value):
         typed.setdefault(name, []).append(text)
     return FormValues(typed)
+
+
+def is_filled_in(form: Form, values: FormValues) -> bool:
+    """Return whether somebody has changed what the form shows at first."""
+    now, first = (
+        {(name, _to_sent(text)) for name, texts in typed.items() for text in texts if text}
+        for typed in (values.typed, initial_values(form).typed)
+    )
+    return any(name.startswith(ROOT) for name, _ in now ^ first)
+
+
+def _to_sent(text: str) -> str:
+    """Return how a browser sends a text that a page shows, with line feeds alone."""
+    return to_shown(text).replace("\r\n", "\n").replace("\r", "\n")
 
 
 def read_form(form: Form, pairs: Iterable[tuple[str, str]]) -> FormValues:
     """Read a form as JSON.
 
     Texts that cannot be read, and values that are missing, are problems. A valid result may still
-    not meet the schema, which `ResultChecker.problems` checks.
+    not meet the schema, which `ResultChecker.problems` checks. A text that nobody changed becomes
+    the default that it shows, which may be written otherwise.
     """
     typed: dict[str, list[str]] = {}
     for name, text in pairs:
         typed.setdefault(name, []).append(text.replace("\r\n", "\n"))
     if not typed.keys().isdisjoint({_ADD, _REMOVE, _REFRESH}):
         return FormValues(typed, focus=_change_rows(typed))
-    reader = _Reader(typed)
+    shown = {name: (_to_sent(text), value) for name, text, value in fill(form.root, ROOT, MISSING)}
+    reader = _Reader(typed, shown)
     result = reader.read(form.root, ROOT, "")
     known = set(_names(form.root, ROOT, typed))
     unknown = next((name for name in typed if name not in known and name.startswith(ROOT)), None)
@@ -140,8 +157,9 @@ def _names(one: Field, name: str, typed: Typed) -> Iterator[str]:
 class _Reader:
     """Reads fields as JSON text, and collects problems."""
 
-    def __init__(self, typed: Typed) -> None:
+    def __init__(self, typed: Typed, shown: Mapping[str, tuple[str, Any]]) -> None:
         self._typed = typed
+        self._shown = shown
         self.problems: list[Problem] = []
         self.places: dict[str, Field] = {}
 
@@ -171,6 +189,9 @@ class _Reader:
 
     def _input(self, one: Input, name: str, pointer: str) -> str | None:
         (text,) = self._typed.get(name, [""])[:1]
+        shown, value = self._shown.get(name, (None, MISSING))
+        if _to_sent(text) == shown:
+            return json.dumps(value)
         try:
             return read_input(one, text)
         except EntryError as exc:

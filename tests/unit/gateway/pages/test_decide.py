@@ -332,6 +332,38 @@ async def test_example_for_programs_is_accepted_with_the_form_it_needs(
     assert (await house.http.post(path, json=body)).status_code == 202
 
 
+@pytest.mark.parametrize(
+    ("typed", "form"),
+    [
+        ({"form/at": "2026-11-30T04:30:00", "form/note": ""}, None),
+        (
+            {"form/at": "2026-11-30T04:30:00", "form/note": "x"},
+            {"at": "2026-11-30T10:00:00+05:30", "note": "x"},
+        ),
+        ({"form/at": "2026-11-30T04:30:00", "form/note": "", "choice": "reject"}, None),
+    ],
+    ids=["approved as shown", "one value changed", "rejected"],
+)
+async def test_yes_to_values_that_are_shown_filled_in_changes_none(
+    house: House, browser: Browser, typed: dict[str, str], form: object
+) -> None:
+    schema = json.dumps({
+        "type": "object",
+        "required": ["at", "note"],
+        "properties": {
+            "at": {"type": "string", "format": "date-time"},
+            "note": {"type": "string"},
+        },
+        "default": {"at": "2026-11-30T10:00:00+05:30", "note": ""},
+    })
+    callback = await house.asked(result_schema=schema, policy=Policy(require_form=False))
+
+    reply = await decide(browser, path_of(house, callback), **{"choice": "approve", **typed})
+
+    assert reply.status_code == 303
+    assert (await decision_of(house, callback))["form"] == form
+
+
 async def test_rejection_needs_no_form(house: House, browser: Browser) -> None:
     callback = await house.asked(policy=DECISION, result_schema=FORM)
 

@@ -20,11 +20,13 @@ from ringback.gateway.pages.form_model import (
     Input,
     Rows,
     Union,
+    to_shown,
 )
 from ringback.gateway.pages.form_schema import to_form
 from ringback.gateway.pages.form_values import (
     FormValues,
     initial_values,
+    is_filled_in,
     read_form,
 )
 
@@ -255,6 +257,48 @@ def test_half_a_character_is_replaced() -> None:
     form = to_form({"type": "string", "title": "a\ud800b\x00"})
 
     assert rendered(form, initial_values(form, "\ud800")).encode("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        ({"anyOf": [{"type": "number"}, {"type": "string"}]}, "12.10"),
+        ({"type": "string", "format": "date-time"}, "2026-11-30T10:00:00.5+05:30"),
+        ({"type": "string", "format": "time"}, "10:00:00+05:30"),
+        ({"type": "string"}, ""),
+        ({"type": "string"}, "a\r\nb\rc\n"),
+        ({"type": "string"}, "\0"),
+        ({"type": "array", "items": {"type": "string"}}, ["x", "", "y"]),
+        ({"type": "object", "properties": {"x": {"type": "string", "format": "time"}}}, {"x": ""}),
+    ],
+    ids=str,
+)
+def test_value_that_nobody_changed_stays_as_it_was(part: dict[str, Any], value: Any) -> None:
+    default = {"part": value, "other": "x"}
+    form = to_form({
+        "type": "object",
+        "properties": {"part": part, "other": {"type": "string"}},
+        "required": ["part"],
+        "default": default,
+    })
+    shown = [
+        (name, to_shown(text).replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\r\n"))
+        for name, text in pairs_of(initial_values(form))
+    ]
+    same = read_form(form, shown)
+    edited = read_form(form, [(n, "y" if n == "form/other" else text) for n, text in shown])
+
+    assert not is_filled_in(form, same)
+    assert is_filled_in(form, edited)
+    assert json.loads(same.body or b"") == default
+    assert json.loads(edited.body or b"") == {**default, "other": "y"}
+
+
+def test_text_with_line_breaks_keeps_them_in_a_browser() -> None:
+    form = to_form({"properties": {"a": {"type": "string"}}, "default": {"a": "x\ny"}})
+
+    assert "<textarea" in rendered(form, initial_values(form))
+    assert "<textarea" not in rendered(form, initial_values(form, {"a": "x"}))
 
 
 def test_default_of_the_schema_is_filled_in() -> None:
