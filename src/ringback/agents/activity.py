@@ -10,8 +10,9 @@ from temporalio.exceptions import ApplicationError
 
 from ringback.agents.approval import ACTIVITY, NOBODY_DECIDED, Question, ToolCall
 from ringback.domain.errors import GatewayRefusedError, NotWiredError
+from ringback.domain.options import LONGEST_TITLE
 from ringback.domain.policy_checks import Escalation
-from ringback.domain.subject import Subject
+from ringback.domain.subject import LONGEST_DESCRIPTION, Subject
 from ringback.worker.callback import Callback
 from ringback.worker.decide import wait_for_decision
 from ringback.worker.decision import Decision
@@ -98,11 +99,19 @@ def approvals(
             if submit is not None:
                 await submit(question.call, callback)
 
-        subject, merged = _to_subject(question.call), _merge(options, question)
+        subject = to_subject(question.call)
         try:
+            merged = _merge(options, question)
             get_runtime()
-            to_options(Decision, is_decision=True, details=subject.details, **merged)
-        except (ValueError, TypeError, NotWiredError) as exc:
+            to_options(
+                Decision,
+                is_decision=True,
+                title=subject.title,
+                description=subject.description,
+                details=subject.details,
+                **merged,
+            )
+        except (ValueError, TypeError, OverflowError, NotWiredError) as exc:
             _refuse(exc)
         try:
             return await wait_for_decision(
@@ -120,11 +129,17 @@ def approvals(
     return approve_tool_call
 
 
-def _to_subject(call: ToolCall) -> Subject:
+def to_subject(call: ToolCall) -> Subject:
+    """Return what people decide on: the details have the whole call."""
     details: dict[str, object] = {"tool": call.tool, "arguments": call.arguments}
     if call.call_id is not None:
         details["call_id"] = call.call_id
-    return Subject(f"May {call.tool} run?", call.description, details)
+    about = call.description and _cut(call.description, LONGEST_DESCRIPTION)
+    return Subject(_cut(f"May {call.tool} run?", LONGEST_TITLE), about, details)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _merge(options: ApprovalOptions, question: Question) -> Any:

@@ -7,6 +7,15 @@ from typing import Any, Final, Literal, TypeAlias
 
 from ringback.domain.outcome import Completed, is_same_answer
 from ringback.domain.policy import LONGEST_REASON
+from ringback.domain.subject import MOST_DETAILS_BYTES
+
+MOST_EDITED_BYTES: Final = 4 * MOST_DETAILS_BYTES
+"""Maximum size of changed arguments: the model is shown them, and its prompt grows by as much."""
+
+MOST_CALL_BYTES: Final = 256 * 1024
+"""Larger calls do not reach the activity, which rejects what no message can show."""
+
+_MOST_LEVELS: Final = 64
 
 ACTIVITY: Final = "ringback.approve_tool_call"
 """The type of the activity that asks."""
@@ -109,14 +118,23 @@ class Approval:
         return text if self.note is None else f"{self.note}\n\n{text}"
 
 
-def is_plain_json(call: ToolCall) -> bool:
-    """Return whether a call can be sent as JSON in UTF-8."""
+def why_not_plain_json(call: ToolCall) -> str | None:
+    """Return why a call cannot be sent as JSON in UTF-8 within limits; `None` if it can."""
     parts = [call.tool, call.arguments, call.call_id, call.description]
+    if _is_deeper(call.arguments, _MOST_LEVELS):
+        return f"the arguments are nested more than {_MOST_LEVELS} levels deep"
     try:
-        json.dumps(parts, allow_nan=False, ensure_ascii=False).encode()
+        size = len(json.dumps(parts, allow_nan=False, ensure_ascii=False).encode())
     except (ValueError, TypeError, RecursionError):
+        return "the arguments are not plain JSON"
+    return f"the call has more than {MOST_CALL_BYTES} bytes" if size > MOST_CALL_BYTES else None
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    inner = list(value.values()) if isinstance(value, dict) else value
+    if not isinstance(inner, list | tuple):
         return False
-    return True
+    return levels == 0 or any(_is_deeper(one, levels - 1) for one in inner)
 
 
 def is_same_json(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
@@ -142,6 +160,11 @@ def to_approval(call: ToolCall, decision: object, form: Mapping[str, Any] | None
         return Approval(call, "approved", call.arguments, reason, by)
     if not isinstance(edited, dict):
         return to_failure(call, "the changed arguments are not an object")
+    if len(json.dumps(edited)) > MOST_EDITED_BYTES:
+        # The model's next prompt could exceed what Temporal stores, and the workflow never end.
+        msg = f"the changed arguments have more than {MOST_EDITED_BYTES} bytes"
+        return to_failure(call, msg)
+    edited = _with_integers(edited)
     # A form shows the defaults of what the call left out.
     is_same = is_same_json(edited, {**_defaults(form), **call.arguments})
     return Approval(call, "approved", call.arguments if is_same else edited, reason, by)
@@ -156,6 +179,19 @@ def to_reason(reason: object) -> str:
     """Return why not, as bounded text."""
     text = reason if isinstance(reason, str) and reason.strip() else "no reason was given"
     return text[:LONGEST_REASON]
+
+
+def _with_integers(value: Any) -> Any:
+    """Return `value` with `20.0` as `20`, which is the same in JSON, and in Python no `int`."""
+    match value:
+        case float() if value.is_integer():
+            return int(value)
+        case dict():
+            return {name: _with_integers(one) for name, one in value.items()}
+        case list():
+            return [_with_integers(one) for one in value]
+        case _:
+            return value
 
 
 def _defaults(form: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,14 +10,18 @@ _COMBINED: Final = ("allOf", "if", "$ref", "$dynamicRef", "dependentSchemas")
 
 
 def to_form(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the schema of a form with these arguments; `None` if there is nothing to change.
+    """Return the schema of a form with these arguments; `None` if nothing can be changed.
 
     Objects accept only the properties that they name, unless they say otherwise: a tool ignores
     unknown ones, and the note for the model would name them.
     """
     if not schema.get("properties"):
         return None
-    copied = json.loads(json.dumps(schema, allow_nan=False))
+    try:
+        copied = json.loads(json.dumps(schema, allow_nan=False))
+    except (ValueError, TypeError, RecursionError):
+        # Such as a default that is infinite. The call can be approved as it is.
+        return None
     # A part of `allOf` that is closed would reject what the other parts name.
     closed = _close(copied) if '"allOf"' not in json.dumps(copied) else _close_object(copied)
     return {**closed, "default": dict(arguments)}

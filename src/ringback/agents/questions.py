@@ -16,15 +16,18 @@ from ringback.agents.approval import (
     Approval,
     Question,
     ToolCall,
-    is_plain_json,
     to_approval,
     to_failure,
+    why_not_plain_json,
 )
 from ringback.agents.arguments import to_form
 from ringback.domain.errors import NotWiredError
 
 _GRACE: Final = timedelta(minutes=10)
 """How much longer Temporal waits than people have: the gateway may deliver an answer late."""
+
+_LONGEST: Final = timedelta(days=3650)
+"""The gateway rejects longer deadlines."""
 
 _RETRIES: Final = RetryPolicy(maximum_interval=timedelta(seconds=30))
 """The gateway may be away for a while."""
@@ -77,6 +80,7 @@ async def ask(
     Raises:
         NotWiredError: The caller is an activity, or outside Temporal.
         ValueError: `within` is not positive.
+        TypeError: `assignees` or `exclude` is a text.
         ActivityError: The workflow is canceled.
 
     Example:
@@ -84,11 +88,12 @@ async def ask(
         >>> if not approval.approved:
         ...     return approval.to_text()
     """
-    _check(options["within"])
+    _check(options)
     call = ToolCall(tool, dict(arguments), call_id, description)
-    if not is_plain_json(call):
+    problem = why_not_plain_json(call)
+    if problem is not None:
         # The converter would reject it, or the gateway, and the workflow would never end.
-        return to_failure(replace(call, arguments={}), "the arguments are not plain JSON")
+        return to_failure(replace(call, arguments={}), problem)
     form = None
     if schema is not None and options.get("may_edit", True):
         form = to_form(schema, arguments)
@@ -105,7 +110,7 @@ async def ask(
             ACTIVITY,
             question,
             task_queue=options.get("task_queue"),
-            schedule_to_close_timeout=options["within"] + _GRACE,
+            schedule_to_close_timeout=min(options["within"], _LONGEST) + _GRACE,
             retry_policy=_RETRIES,
             summary=f"May {tool} run?",
         )
@@ -116,16 +121,21 @@ async def ask(
     return to_approval(call, decision, form)
 
 
-def _check(within: timedelta) -> None:
+def _check(options: AskOptions) -> None:
+    if options["within"] <= timedelta():
+        msg = f"within must be positive, not {options['within']}"
+        raise ValueError(msg)
+    for name in ("assignees", "exclude"):
+        # A list of its letters would exclude nobody.
+        if isinstance(options.get(name), str):
+            msg = f"{name} must be a list of people, not a text"
+            raise TypeError(msg)
     if not workflow.in_workflow():
         msg = (
             "ask() runs in workflow code, and this is an activity or no part of Temporal: ask in"
             " the workflow before the tool's activity starts"
         )
         raise NotWiredError(msg)
-    if within <= timedelta():
-        msg = f"within must be positive, not {within}"
-        raise ValueError(msg)
 
 
 def _to_no(call: ToolCall, error: ActivityError) -> Approval:

@@ -34,6 +34,20 @@ async def test_arguments_that_no_message_can_show_are_a_no(
     assert "16384" in json.loads(told)["reason"]
 
 
+async def test_time_that_no_timeout_can_have_is_a_no(
+    temporal_address: str, settings: Settings
+) -> None:
+    async with (
+        agent_env(temporal_address, settings, "ringback.agents.ask") as env,
+        env.worker(is_cached=True),
+    ):
+        handle = await env.start(CALL, seconds=timedelta.max.total_seconds() - 1)
+        (told,) = await saw(handle)
+
+        assert env.asked.empty()
+    assert "at most 3650 days" in json.loads(told)["reason"]
+
+
 async def test_worker_without_the_plugin_says_so(client: Client, unique: str) -> None:
     async with Worker(
         client, task_queue=unique, workflows=[PlainAgent], activities=[refund, approvals()]

@@ -8,9 +8,9 @@ import pytest
 from ringback.agents.approval import (
     Approval,
     ToolCall,
-    is_plain_json,
     to_approval,
     to_failure,
+    why_not_plain_json,
 )
 
 CALL = ToolCall("refund", {"order": "o1", "euros": 50}, "c0")
@@ -104,5 +104,38 @@ def test_arguments_and_reasons_are_in_no_repr() -> None:
     ids=["NaN", "half a character", "object", "set"],
 )
 def test_what_is_no_json_cannot_be_asked_about(arguments: dict[str, Any]) -> None:
-    assert not is_plain_json(ToolCall("refund", arguments))
-    assert is_plain_json(CALL)
+    assert why_not_plain_json(ToolCall("refund", arguments)) == "the arguments are not plain JSON"
+    assert why_not_plain_json(CALL) is None
+
+
+def nested(levels: int) -> dict[str, Any]:
+    inner: Any = 1
+    for level in range(levels):
+        inner = [inner] if level % 2 else {"x": inner}
+    return {"x": inner}
+
+
+def test_call_that_no_activity_could_be_sent_cannot_be_asked_about() -> None:
+    large = ToolCall("refund", {"x": "x" * 3_000_000})
+
+    assert why_not_plain_json(ToolCall("refund", nested(60))) is None
+    assert "levels deep" in str(why_not_plain_json(ToolCall("refund", nested(900))))
+    assert "bytes" in str(why_not_plain_json(large))
+
+
+def test_whole_numbers_of_changed_arguments_are_integers() -> None:
+    form = {"order": "o1", "euros": 20.0, "note": [{"x": 1e30}, 1.5, True, None]}
+    changed = json.dumps(decided(yes(form)).arguments)
+
+    assert changed == json.dumps({
+        "order": "o1",
+        "euros": 20,
+        "note": [{"x": int(1e30)}, 1.5, True, None],
+    })
+
+
+def test_changed_arguments_that_would_flood_the_model_are_a_no() -> None:
+    approval = decided(yes({"order": "o" * 70_000, "euros": 50}))
+
+    assert (approval.ended, approval.arguments) == ("failed", CALL.arguments)
+    assert "65536 bytes" in str(approval.reason)
