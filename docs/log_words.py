@@ -83,6 +83,7 @@ EVENTS: Final = {
     "notified": "A message to a person was sent.",
     "on_stop failed": "In a worker: your function raised an exception.",
     "operator API": "A call of the operator API: the key, the method and the status.",
+    "outcome given up": "An operator gave a parked answer up, and Temporal did not need it.",
     "outcomes parked": "Temporal refused accepted answers for good. `ringback list --state parked`"
     " shows them; [decide about each](../howto/troubleshoot.md).",
     "outcomes settled": "A commit of verdicts: which, and of which callbacks.",

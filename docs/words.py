@@ -10,9 +10,11 @@ STATES: Final = {
     State.ACCEPTED: "An answer is committed, or the default answer was taken at the deadline. It is"
     " being delivered.",
     State.APPLIED: "Temporal took the answer. The proof is stored.",
-    State.SUPERSEDED: "The activity ended in another way first. The proof is stored.",
+    State.SUPERSEDED: "The activity ended in another way first, or an operator gave a parked answer"
+    " up that the activity cannot use any more. The proof is stored.",
     State.PARKED: "Temporal refused the answer, has no record of the activity, did not reply for a"
-    " week, or no longer shows how an attempt ended. An operator decides, and may redeliver it.",
+    " week, or no longer shows how an attempt ended. An operator redelivers it, or gives it up if"
+    " the activity has ended or is not known any more.",
     State.EXPIRED: "Closed without an answer: the activity ended, or a later attempt opened a new"
     " callback.",
 }

@@ -70,6 +70,14 @@ NOT_RUN: Final = {
     "ringback redeliver cb_agq7vhpyc6x5d7bqvnqbsimjna": "test_operator_commands parks an answer",
     'curl -X POST -H "Authorization: Bearer $KEY"'
     " https://ring.example/v1/callbacks/cb_…/redeliver": "test_operator_api parks an answer",
+    'ringback give-up cb_agq7vhpyc6x5d7bqvnqbsimjna --reason "the workflow was deleted"': (
+        "tests/unit/cli/test_give_up.py parks an answer"
+    ),
+    'curl -X POST -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" \\\n'
+    '    -d \'{"by": "ada", "reason": "its workflow was deleted"}\''
+    " https://ring.example/v1/callbacks/cb_…/give-up": (
+        "tests/integration/test_give_up.py parks an answer"
+    ),
     "ringback extend cb_agq7vhpyc6x5d7bqvnqbsimjna 2h": "test_operator_commands sets a deadline",
     'curl -X POST -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" \\\n'
     '    -d \'{"within": "2h"}\' https://ring.example/v1/callbacks/cb_…/extend': (

@@ -8,6 +8,7 @@ from ringback.domain.audit import AuditKind
 from ringback.domain.callback import MOVES, State
 from ringback.domain.outcome import Completed, Outcome
 from ringback.domain.terms import to_terms
+from ringback.ports.parked import GiveUp
 from ringback.ports.store import (
     EVIDENCE_BYTES,
     MAX_EVIDENCE,
@@ -179,6 +180,9 @@ class AnswersContract:
             nobody, worker="w", attempt_started_at=factories.NOW, lease=LEASE
         )
         assert not await store.redeliver(nobody)
+        assert not await store.give_up(
+            GiveUp(Settlement(nobody, 0, State.APPLIED, {}), factories.NOW, {})
+        )
         assert (await store.extend(nobody, LEASE)).callback is None
         assert await store.accept_defaults([nobody], factories.outcome_id) == []
         assert await store.find([nobody]) == {}

@@ -28,6 +28,7 @@ from tests.contract.concurrent_votes import ConcurrentVotesContract
 from tests.contract.concurrent_webhooks import ConcurrentWebhooksContract
 from tests.contract.event_replays import ConcurrentEventReplaysContract
 from tests.contract.events import ConcurrentEventsContract
+from tests.contract.parked import ConcurrentParkedContract
 from tests.contract.stores import (
     LEASE,
     SECOND,
@@ -63,6 +64,7 @@ async def extended(store: SqlStore, ids: Sequence[CallbackId]) -> dict[CallbackI
 
 
 class ConcurrencyContract(
+    ConcurrentParkedContract,
     ConcurrentWebhooksContract,
     ConcurrentNotificationsContract,
     ConcurrentVotesContract,

@@ -15,6 +15,7 @@ from tests.contract.gauges import GaugesContract
 from tests.contract.inbox import InboxContract
 from tests.contract.inbox_changes import InboxChangesContract
 from tests.contract.notifications import NotificationsContract
+from tests.contract.parked import ParkedContract
 from tests.contract.postponed_heartbeats import PostponedHeartbeatsContract
 from tests.contract.received_heartbeats import ReceivedHeartbeatsContract
 from tests.contract.result_schemas import ResultSchemasContract
@@ -36,6 +37,7 @@ class StoreContract(
     EventsContract,
     EventReplaysContract,
     DeliveriesContract,
+    ParkedContract,
     ClockSetBackContract,
     DeadlinesContract,
     ActivityPollsContract,

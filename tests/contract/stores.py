@@ -17,6 +17,7 @@ from ringback.ports.events import EventStore
 from ringback.ports.gauges import GaugeStore
 from ringback.ports.inbox import InboxStore
 from ringback.ports.notifications import NotificationOutbox
+from ringback.ports.parked import GiveUp, ParkedAnswers
 from ringback.ports.retention import EndedRecords, Leftovers, RecordKind, StoredBodies
 from ringback.ports.sender_polls import SenderPollStore
 from ringback.ports.sessions import Sessions, SignInUrls
@@ -26,6 +27,7 @@ from ringback.ports.store import (
     ChangeFeed,
     DeliveryQueue,
     Links,
+    Settlement,
     WriteCheck,
 )
 from ringback.ports.votes import VoteStore
@@ -59,6 +61,7 @@ class Store(
     AliasStore,
     EventStore,
     DeliveryQueue,
+    ParkedAnswers,
     Deadlines,
     ActivityPollStore,
     SenderPollStore,
@@ -152,6 +155,21 @@ async def try_to_move(store: Store, callback: Callback, wanted: State) -> None:
         await store.expire([factories.expiry(callback, "over")])
     if wanted in VERDICTS and callback.accepted is not None:
         await store.settle([factories.settlement(callback, wanted)])
+        if wanted is not State.PARKED:
+            await store.give_up(to_give_up(callback, wanted))
+
+
+def to_give_up(
+    of: Callback,
+    verdict: State = State.SUPERSEDED,
+    *,
+    proof: dict[str, object] | None = None,
+    facts: dict[str, object] | None = None,
+) -> GiveUp:
+    """Return the end of a callback as it was read; without an outcome, of its first try."""
+    tries = 0 if of.accepted is None else of.accepted.tries
+    settlement = Settlement(of.id, tries, verdict, proof or {})
+    return GiveUp(settlement, of.attempt_started_at, facts or {})
 
 
 async def state_of(store: Store, callback_id: CallbackId) -> State:

@@ -7,6 +7,8 @@ from typing import Any
 
 from ringback.core.deadlines import DeadlineKeeper
 from ringback.core.delivery import Deliverer
+from ringback.core.give_up import GiveUpRequest, GiveUpService
+from ringback.core.hooks import NO_HOOKS
 from ringback.core.operations import OperatorService
 from ringback.core.services import run_services
 from ringback.core.verdict_waiter import VerdictWaiter
@@ -132,3 +134,13 @@ class Environment(Workers):
             await do(OperatorService(store, store, store, links=store))
 
         return self._begin("operator", work)
+
+    def give_up(self, callback_id: CallbackId) -> Process:
+        """Give a parked answer up as an operator."""
+
+        async def work(store: Store, activities: Temporal) -> None:
+            verdicts = VerdictWaiter(store, self.clock)
+            service = GiveUpService(store, store, activities, verdicts=verdicts, hooks=NO_HOOKS)
+            await service.give_up(callback_id, GiveUpRequest("an operator"))
+
+        return self._begin(f"operator who gives up {callback_id}", work)

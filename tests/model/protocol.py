@@ -156,6 +156,14 @@ class Protocol(Machine):
             # An operator who redelivers decides that it was not applied; here that is true.
             self.go(lambda: self.env.operate(lambda person: person.redeliver(callback.id)))
 
+    @precondition(lambda self: self.callbacks(State.PARKED))
+    @rule(which=WHICH, calls=CALLS, mode=MODES)
+    def give_up(self, which: int, calls: int, mode: Mode) -> None:
+        callback = pick(which, self.callbacks(State.PARKED))
+        # As with a redelivery: where Temporal shows nothing, the operator decides.
+        if not self.env.truth.has_effect(callback):
+            self.go(lambda: self.env.give_up(callback.id), calls, mode)
+
     # Ringback.
 
     @precondition(lambda self: self.callbacks(State.ACCEPTED))

@@ -15,6 +15,7 @@ from ringback.domain.options import CallbackOptions
 from ringback.domain.query import Query
 from ringback.ports.activity_polls import ActivityPollStore
 from ringback.ports.deadlines import Deadlines
+from ringback.ports.parked import ParkedAnswers
 from ringback.ports.store import CallbackIndex, CallbackStore, DeliveryQueue, Links
 from ringback.ports.votes import VoteStore
 from ringback.testing import FakeActivities, ManualClock
@@ -30,6 +31,7 @@ MOVE_STATES: Final = frozenset({
     "expire",
     "settle",
     "redeliver",
+    "give_up",
     "accept_defaults",
 })
 
@@ -37,6 +39,7 @@ MOVE_STATES: Final = frozenset({
 class Store(
     CallbackStore,
     DeliveryQueue,
+    ParkedAnswers,
     Deadlines,
     CallbackIndex,
     VoteStore,

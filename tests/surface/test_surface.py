@@ -17,6 +17,7 @@ from ringback.domain import (
     completion_errors,
     errors,
     event_errors,
+    give_up_errors,
     identity_errors,
     limit_errors,
     retention_errors,
@@ -31,6 +32,7 @@ ERROR_MODULES = [
     for module in (
         *(errors, completion_errors, identity_errors),
         *(vote_errors, alias_errors, event_errors, limit_errors, retention_errors),
+        give_up_errors,
     )
 ]
 SOURCES = sorted((ROOT / "src" / "ringback").rglob("*.py"))

@@ -6,6 +6,7 @@ import ringback
 from ringback.app.container import Parts
 from ringback.app.sign_in import build_session_service
 from ringback.core.api_auth import Authorizer
+from ringback.core.give_up import GiveUpService
 from ringback.core.inbox import InboxService
 from ringback.core.opening import OpenService
 from ringback.core.operations import OperatorService
@@ -44,6 +45,9 @@ def build_app(parts: Parts) -> FastAPI:
         opener=parts.opener,
         poll_reports=parts.poll_reports,
         operator_service=OperatorService(store, store, store, links=store),
+        give_up_service=GiveUpService(
+            store, store, edges.activities, verdicts=edges.verdicts, hooks=edges.hooks
+        ),
         authorizer=Authorizer(
             store, clock=edges.clock, requests_per_second=edges.key_rate, hooks=edges.hooks
         ),

@@ -47,6 +47,7 @@ COMMANDS: Final = {
     "revoke": "ringback.cli.admin:revoke",
     "extend": "ringback.cli.admin:extend",
     "redeliver": "ringback.cli.admin:redeliver",
+    "give-up": "ringback.cli.give_up:give_up",
     "notify": "ringback.cli.notify:notify",
     "webhook-secret": "ringback.cli.webhook_secret:webhook_secret",
     "sign-in-url": "ringback.cli.sessions:sign_in_url",

@@ -35,7 +35,7 @@ from ringback.schemas.summary import SummaryOut
 from ringback.schemas.votes import DigestOut, VoteOut, VotesOut
 
 _SLOW: Final = timedelta(minutes=1)
-"""How much longer than others a call takes that reads or deletes many rows."""
+"""How much longer than others a call takes that reads or deletes many rows, or asks Temporal."""
 
 
 class GatewayClient(SourceCalls):
@@ -147,6 +147,11 @@ class GatewayClient(SourceCalls):
     async def redeliver(self, callback_id: str) -> CallbackOut:
         """Deliver a parked answer again."""
         return parse(CallbackOut, await self._post(callback_id, "redeliver", None))
+
+    async def give_up(self, callback_id: str, body: Mapping[str, object]) -> CallbackOut:
+        """Close a callback whose parked answer has no use; `body` is a `GiveUpIn`."""
+        path, content = f"/v1/callbacks/{callback_id}/give-up", json.dumps(body).encode()
+        return parse(CallbackOut, await self.call("POST", path, content=content, patience=_SLOW))
 
     async def votes(self, callback_id: str) -> list[VoteOut]:
         """Return the votes on a callback, oldest first."""

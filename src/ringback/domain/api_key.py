@@ -46,6 +46,9 @@ class Act(Enum):
     EXTEND = "extend"
     REVOKE = "revoke"
     REDELIVER = "redeliver"
+    GIVE_UP = "give up"
+    """Close a parked answer that Temporal cannot use any more."""
+
     LINK = "link"
     VOTE = "vote"
     ASSIGN = "assign"

@@ -39,6 +39,7 @@ class AuditKind(Enum):
     SUPERSEDED = "superseded"
     PARKED = "parked"
     REDELIVERED = "redelivered"
+    GIVEN_UP = "given up"
     EXPIRED = "expired"
     WEBHOOK_DELIVERED = "webhook delivered"
     WEBHOOK_RETRYING = "webhook retrying"

@@ -33,7 +33,7 @@ class State(Enum):
 MOVES: Final[dict[State, frozenset[State]]] = {
     State.OPEN: frozenset({State.ACCEPTED, State.EXPIRED}),
     State.ACCEPTED: frozenset({State.APPLIED, State.SUPERSEDED, State.PARKED}),
-    State.PARKED: frozenset({State.ACCEPTED}),
+    State.PARKED: frozenset({State.ACCEPTED, State.APPLIED, State.SUPERSEDED}),
     State.APPLIED: frozenset(),
     State.SUPERSEDED: frozenset(),
     State.EXPIRED: frozenset(),

@@ -13,6 +13,9 @@ from ringback.domain.vote import APPROVAL_DENIED, Vote, tally
 _DECIDED: Final = "Decided"
 """The heading of a decision whose result is not known, or does not say what was decided."""
 
+GIVEN_UP_BY: Final = "given up by"
+"""The fact of a proof that names the operator who gave a parked outcome up."""
+
 _HEADINGS: Final = {True: "Approved", False: "Rejected"}
 
 
@@ -35,6 +38,8 @@ def why_ended(callback: Callback) -> str | None:
     match callback.state:
         case State.EXPIRED:
             return callback.expired_because
+        case State.SUPERSEDED if GIVEN_UP_BY in proof and "closed" not in proof:
+            return "an operator gave it up: Temporal does not show how the activity ended"
         case State.SUPERSEDED:
             at = f" at {proof['at']}" if "at" in proof else ""
             return f"the activity already ended ({proof.get('closed')}{at})"

@@ -46,7 +46,8 @@ RingbackError
 │   ├── UnknownEventError
 │   ├── CannotReplayError
 │   ├── UnknownSourceError
-│   └── DeletedCallbackError
+│   ├── DeletedCallbackError
+│   └── StillNeededError
 ├── RetryableError                  retry later
 │   ├── StoreUnavailableError
 │   ├── QueueUnavailableError
@@ -170,7 +171,7 @@ class CannotExtendError(FinalError):
 
 
 class NotParkedError(FinalError):
-    """Only a parked outcome can be redelivered."""
+    """Only a parked outcome can be redelivered or given up."""
 
 
 class MalformedAnswerError(FinalError):

@@ -12,6 +12,7 @@ from ringback.core.answers import AnswerService
 from ringback.core.api_auth import Authorizer
 from ringback.core.chat_votes import ChatVoteService
 from ringback.core.gauges import GaugeReader
+from ringback.core.give_up import GiveUpService
 from ringback.core.heartbeats import HeartbeatService
 from ringback.core.hooks import NO_HOOKS, Hooks
 from ringback.core.inbox import InboxService
@@ -105,6 +106,7 @@ class Gateway:
     opener: CallbackOpener
     poll_reports: PollReports
     operator_service: OperatorService
+    give_up_service: GiveUpService
     authorizer: Authorizer
     verdicts: VerdictWaiter
     store: ReadableStore

@@ -56,6 +56,7 @@ from ringback.domain.errors import (
     WrongResultError,
 )
 from ringback.domain.event_errors import CannotReplayError, UnknownEventError, UnknownSourceError
+from ringback.domain.give_up_errors import StillNeededError
 from ringback.domain.identity_errors import (
     CrossSiteRequestError,
     IdentityProviderUnavailableError,
@@ -103,6 +104,7 @@ STATUS: Final[dict[type[RingbackError], int]] = {
     ClaimedError: 409,
     NoCancelRequestedError: 409,
     NotParkedError: 409,
+    StillNeededError: 409,
     SubjectChangedError: 409,
     VotedDifferentlyError: 409,
     VoteWithdrawnError: 409,

@@ -161,6 +161,7 @@ def _of_callbacks(reading: Reading, troubles: Troubles) -> Iterator[TroubleOut]:
             message=f"{_count(troubles.parked, 'answer is', 'answers are')} parked:"
             f" {_some(troubles.parked)}",
             advice=f"read why: ringback show {troubles.parked[0]}; then: ringback redeliver"
+            f" {troubles.parked[0]}; or, if its workflow is gone: ringback give-up"
             f" {troubles.parked[0]}",
             page=f"{_ALERTS}parked",
         )

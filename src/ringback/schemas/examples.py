@@ -28,6 +28,10 @@ OPEN: Final[Example] = {
     },
 }
 LINK: Final[Example] = {"verbs": ["complete", "view"], "for": "PT1H"}
+GIVE_UP: Final[Example] = {
+    "by": "ada@example.org",
+    "reason": "the workflow was deleted",
+}
 EXTEND: Final[Example] = {"within": "PT90M"}
 POLLED: Final[Example] = {
     "attempt": 2,

@@ -140,6 +140,23 @@ class ExtendIn(BaseModel):
     within: Duration = Field(description="How long an answer may take, from now.")
 
 
+class GiveUpIn(BaseModel):
+    """A request to give a parked answer up. The audit trail has the name and the reason."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [examples.GIVE_UP]})
+
+    by: Name | None = Field(
+        default=None, description="Who decided; not authenticated. The API key is named as well."
+    )
+    reason: Name | None = Field(default=None, description="Why, in a sentence.")
+    temporal_is_gone: bool = Field(
+        default=False,
+        strict=True,
+        description="You know that the Temporal server or the namespace that ran the activity does"
+        " not exist any more. Without it, a Temporal that did not run the activity gets 503.",
+    )
+
+
 class LinkIn(BaseModel):
     """A request for a link, which allows at most what the activity's own link allows."""
 

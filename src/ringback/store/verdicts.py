@@ -8,13 +8,14 @@ from typing import Final
 from sqlalchemy import Integer, Text, Update, bindparam, insert, select, update
 
 from ringback.domain.audit import AuditEntry, AuditKind
-from ringback.domain.callback import MOVES
+from ringback.domain.callback import MOVES, State
 from ringback.domain.ids import CallbackId
+from ringback.ports.parked import GiveUp
 from ringback.ports.store import Settlement
 from ringback.store.bulk_params import INSERTS, BulkRows, Instant, any_of
 from ringback.store.database import Connection, SqlPart, writes
 from ringback.store.deliveries import UNSETTLED
-from ringback.store.queries import announce, lock, parts
+from ringback.store.queries import announce, lock, parts, record
 from ringback.store.tables import audit_trail, callbacks, outcomes
 
 _FINAL: Final = frozenset(state for state, moves in MOVES.items() if not moves)
@@ -74,8 +75,46 @@ _RECORD: Final = insert(audit_trail).from_select(
 )
 
 
+#: The outcome, if it is parked, no other try has begun since it was read, and no later attempt has
+#: opened its callback; locked until the commit.
+_PARKED_AS_READ: Final = (
+    select(outcomes.c.callback_id)
+    .join_from(outcomes, callbacks, callbacks.c.id == outcomes.c.callback_id)
+    .where(
+        outcomes.c.callback_id == bindparam("id"),
+        outcomes.c.state == State.PARKED.value,
+        outcomes.c.tries == bindparam("tries_"),
+        callbacks.c.attempt_started_at == bindparam("started_at", type_=Instant),
+    )
+    .with_for_update(of=outcomes)
+)
+
+
 class SqlVerdicts(SqlPart):
-    """`DeliveryQueue.settle` on a SQL database."""
+    """`DeliveryQueue.settle` and `ParkedAnswers` on a SQL database."""
+
+    async def give_up(self, end: GiveUp) -> bool:
+        is_stored = await self._give_up(end)
+        if is_stored:
+            self._database.announce_settled([end.settlement.callback_id])
+        return is_stored
+
+    @writes
+    async def _give_up(self, connection: Connection, end: GiveUp) -> bool:
+        settlement = end.settlement
+        callback_id = settlement.callback_id
+        await lock(connection, [callback_id])
+        values = {
+            "id": callback_id,
+            "tries_": settlement.tries,
+            "started_at": end.attempt_started_at,
+        }
+        if await connection.scalar(_PARKED_AS_READ, values) is None:
+            return False
+        now = await self._database.now(connection)
+        await record(connection, [AuditEntry(callback_id, now, AuditKind.GIVEN_UP, end.facts)])
+        await self._write_verdicts(connection, [settlement])
+        return True
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         for part in parts(settlements):

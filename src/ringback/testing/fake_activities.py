@@ -146,6 +146,11 @@ class FakeActivities(FakeServer):
         latest = replace(ref, run_id=latest_run)
         return latest if latest != ref and latest in self._activities else None
 
+    def forget(self, ref: ActivityExecution) -> None:
+        """Delete the activity's run, as Temporal does after its retention."""
+        for other in [other for other in self._activities if other.run == ref.run]:
+            del self._activities[other]
+
     def _heartbeat(self, activity: FakeActivity, details: bytes | None) -> HeartbeatResponse:
         self.heartbeats.append((activity.ref, details))
         return HeartbeatResponse(activity.cancel_requested, activity.paused, activity.was_reset)

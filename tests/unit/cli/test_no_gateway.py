@@ -17,6 +17,8 @@ COMMANDS = [
     ["revoke", "cb_1"],
     ["extend", "cb_1", "1h"],
     ["redeliver", "cb_1"],
+    ["give-up", "cb_1"],
+    ["give-up", "--parked"],
     ["approve", "cb_1"],
     ["reject", "cb_1"],
     ["complete", "cb_1"],

@@ -124,6 +124,8 @@ async def test_operator_finds_and_changes_callbacks(house: House) -> None:
         heartbeat = await client.heartbeat(callback.id, b"1")
         with pytest.raises(GatewayRefusedError, match="not parked"):
             await client.redeliver(callback.id)
+        with pytest.raises(GatewayRefusedError, match="not parked"):
+            await client.give_up(callback.id, {"by": "ada"})
 
     assert extended.deadline_at == house.clock.now() + 2 * HOUR
     assert link.allows == ["view"]

@@ -88,7 +88,12 @@ async def test_edited_or_expired_link_still_returns_404(
     ("method", "path"),
     [
         *[("GET", ""), ("GET", "/audit"), ("GET", "/votes"), ("POST", "/complete")],
-        *[("POST", "/redeliver"), ("POST", "/revoke"), ("POST", "/heartbeat")],
+        *[
+            ("POST", "/redeliver"),
+            ("POST", "/give-up"),
+            ("POST", "/revoke"),
+            ("POST", "/heartbeat"),
+        ],
     ],
 )
 async def test_operator_api_returns_404(house: HouseWithCallback, method: str, path: str) -> None:

@@ -17,6 +17,7 @@ from ringback.schemas.answers import AnswersIn
 from ringback.schemas.notifications import ChannelTestIn
 from ringback.schemas.requests import (
     ExtendIn,
+    GiveUpIn,
     LinkIn,
     OpenIn,
     PolledIn,
@@ -63,7 +64,7 @@ _MEANINGS: Final = {
 }
 _READ_BY_ROUTES: Final = (
     *(SignInUrlIn, SourceTestIn, PurgeIn),
-    *(OpenIn, ResumedIn, PolledIn, AnswersIn, ExtendIn, LinkIn, FailureBody),
+    *(OpenIn, ResumedIn, PolledIn, AnswersIn, ExtendIn, GiveUpIn, LinkIn, FailureBody),
     *(VoteIn, ClaimIn, ReassignIn, DetailsIn, ChannelTestIn),
 )
 _RESULTS: Final = (DecisionOut,)

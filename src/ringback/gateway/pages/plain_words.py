@@ -129,5 +129,6 @@ _ENTRIES: Final[dict[AuditKind, Callable[[Mapping[str, Any]], str]]] = {
     AuditKind.APPLIED: lambda _: "The workflow has the answer",
     AuditKind.SUPERSEDED: lambda _: "The activity had ended before the answer",
     AuditKind.PARKED: lambda _: "The answer could not be delivered",
+    AuditKind.GIVEN_UP: lambda facts: f"{facts.get('name', 'An operator')} gave the answer up",
     AuditKind.EXPIRED: lambda facts: f"No answer is needed any more: {facts.get('reason')}",
 }

@@ -52,6 +52,7 @@ PICKY: Final = [
     ("GET", "/v1/callbacks"),
     ("POST", "/v1/callbacks/{id}/fail"),
     ("POST", "/v1/callbacks/{id}/extend"),
+    ("POST", "/v1/callbacks/{id}/give-up"),
     ("POST", "/v1/callbacks/{id}/link"),
     ("POST", "/v1/answers"),
     ("POST", "/v1/sources/{source}/test"),

@@ -1,4 +1,4 @@
-"""Operators extend, revoke, redeliver and create links."""
+"""Operators extend, revoke, redeliver, give up and create links."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from ringback.domain.callback import State
+from ringback.domain.callback import Callback, State
 from ringback.domain.link import Verb
+from ringback.domain.outcome import to_body
 from tests import factories
 from tests.fake_edges import BASE
 from tests.loops import idle
@@ -93,6 +94,91 @@ async def test_only_parked_answers_are_delivered_again(house: House) -> None:
 
     assert reply.status_code == 409
     assert "open, not parked" in reply.json()["detail"]
+
+
+async def parked(house: House) -> Callback:
+    callback = await house.asked()
+    await house.store.accept([factories.answer(callback.id)])
+    await house.store.settle([
+        factories.settlement(await house.found(callback.id), State.PARKED, {"reason": "a test"})
+    ])
+    return callback
+
+
+async def test_parked_answer_of_an_ended_activity_is_given_up(house: House) -> None:
+    callback = await parked(house)
+    house.activities.close_workflow(callback.ref, how="workflow terminated")
+    path, body = f"/v1/callbacks/{callback.id}", {"by": "ada", "reason": "it was deleted"}
+
+    reply = await house.post(f"{path}/give-up", json=body)
+    again = await house.post(f"{path}/give-up")
+
+    assert (reply.status_code, reply.json()["state"]) == (200, "superseded")
+    assert (again.status_code, again.json()) == (200, reply.json())
+    entries = (await house.get(f"{path}/audit")).json()["entries"]
+    assert [one["kind"] for one in entries[-2:]] == ["given up", "superseded"]
+    assert entries[-2]["facts"] == {"by": "operator", "name": "ada", "reason": "it was deleted"}
+    assert (await house.get("/v1/summary")).json()["is_well"]
+
+
+async def test_give_up_is_refused_while_the_activity_waits(house: House) -> None:
+    callback = await parked(house)
+
+    reply = await house.post(f"/v1/callbacks/{callback.id}/give-up")
+
+    assert (reply.status_code, reply.json()["type"]) == (409, "urn:ringback:still-needed")
+    assert f"ringback redeliver {callback.id}" in reply.json()["detail"]
+    assert (await house.found(callback.id)).state is State.PARKED
+
+
+async def test_give_up_returns_503_while_temporal_is_away(house: House) -> None:
+    callback = await parked(house)
+    house.activities.is_reachable = False
+
+    reply = await house.post(f"/v1/callbacks/{callback.id}/give-up")
+
+    assert reply.status_code == 503
+    assert reply.headers["retry-after"]
+    assert (await house.found(callback.id)).state is State.PARKED
+
+
+async def test_give_up_without_its_temporal_needs_the_word_of_the_operator(house: House) -> None:
+    callback = await parked(house)
+    house.activities.unserved = frozenset({callback.ref.namespace})
+    path = f"/v1/callbacks/{callback.id}/give-up"
+
+    refused = await house.post(path, json={})
+    given_up = await house.post(path, json={"temporal_is_gone": True})
+
+    assert refused.status_code == 503
+    assert "--temporal-is-gone" in refused.json()["detail"]
+    assert (given_up.status_code, given_up.json()["state"]) == (200, "superseded")
+
+
+@pytest.mark.parametrize(
+    "body", [{"by": ""}, {"by": 1}, {"reason": "x" * 1001}, {"temporal_is_gone": "yes"}, {"at": 1}]
+)
+async def test_invalid_request_to_give_up_is_refused(house: House, body: Any) -> None:
+    callback = await parked(house)
+
+    reply = await house.post(f"/v1/callbacks/{callback.id}/give-up", json=body)
+
+    assert reply.status_code == 422
+    assert (await house.found(callback.id)).state is State.PARKED
+
+
+async def test_sender_of_an_answer_that_was_given_up_learns_so(house: House) -> None:
+    callback = await parked(house)
+    house.activities.forget(callback.ref)
+    await house.post(f"/v1/callbacks/{callback.id}/give-up")
+    body = to_body(factories.answer(callback.id).outcome)
+
+    again = await house.post(
+        f"/v1/callbacks/{callback.id}/complete", content=body, headers={"prefer": "wait=1"}
+    )
+
+    assert again.status_code == 410
+    assert "an operator gave it up" in again.json()["reason"]
 
 
 @pytest.mark.parametrize(

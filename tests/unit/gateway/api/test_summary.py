@@ -58,7 +58,8 @@ async def test_parked_answers_are_named_with_the_command_that_explains_them() ->
 
     assert problem["message"] == f"2 answers are parked: {parked[0]} and 1 more"
     assert f"ringback show {parked[0]}" in problem["advice"]
-    assert problem["advice"].endswith(f"ringback redeliver {parked[0]}")
+    assert f"ringback redeliver {parked[0]}" in problem["advice"]
+    assert problem["advice"].endswith(f"ringback give-up {parked[0]}")
     assert problem["page"] == "docs/howto/alerts.md#ringbackparked"
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import Query, Request, Response
 
+from ringback.core.give_up import GiveUpRequest
 from ringback.core.operations import get_callback, link_to
 from ringback.core.status import serialize_callback, serialize_entry
 from ringback.domain import query as domain
@@ -19,7 +20,7 @@ from ringback.gateway.api.bodies import SMALL, read_model
 from ringback.gateway.api.openapi import OF_A_BODY, problems, takes
 from ringback.gateway.example import example_of
 from ringback.gateway.gateway import GatewayOf
-from ringback.schemas.requests import ExtendIn, LinkIn, ListIn
+from ringback.schemas.requests import ExtendIn, GiveUpIn, LinkIn, ListIn
 from ringback.schemas.responses import (
     AuditEntryOut,
     AuditTrailOut,
@@ -124,6 +125,30 @@ async def revoke_links(gateway: GatewayOf, callback_id: IdInPath, request: Reque
 async def redeliver_answer(gateway: GatewayOf, callback_id: IdInPath) -> CallbackOut:
     """Deliver again after you fixed the cause. Make sure that no attempt ended with this answer."""
     return _to_callback_out(await gateway.operator_service.redeliver(callback_id))
+
+
+@router.post(
+    "/{id}/give-up",
+    summary="Give a parked answer up",
+    dependencies=requires(Act.GIVE_UP),
+    responses=problems(404, 409, *OF_A_BODY),
+    openapi_extra=takes(GiveUpIn),
+)
+async def give_up_answer(
+    gateway: GatewayOf, callback_id: IdInPath, request: Request
+) -> CallbackOut:
+    """Ask Temporal, and close a parked answer whose activity has ended or was deleted.
+
+    Repeating this returns the same state. If the activity still waits, the reply is 409.
+    """
+    wanted, _ = await read_model(request, GiveUpIn, limit=SMALL)
+    giving_up = GiveUpRequest(
+        request.state.key.id,
+        name=wanted.by,
+        reason=wanted.reason,
+        temporal_is_gone=wanted.temporal_is_gone,
+    )
+    return _to_callback_out(await gateway.give_up_service.give_up(callback_id, giving_up))
 
 
 @router.post(
