@@ -27,7 +27,7 @@ from ringback.domain.api_key import (
     new_secret,
     to_text,
 )
-from ringback.ports.api_keys import NewKey
+from ringback.ports.access import NewKey
 from ringback.settings import Settings
 
 

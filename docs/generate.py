@@ -40,11 +40,13 @@ from ringback.domain.callback import MOVES, State
 from ringback.domain.errors import FinalError, RetryableError, RingbackError
 from ringback.gateway.replies import STATUS, to_problem
 from ringback.instrumentation.metrics import METRICS, Metric
-from ringback.limit_settings import LimitSettings
-from ringback.metrics_settings import MetricsSettings
-from ringback.retention_settings import RetentionSettings
+from ringback.setting_groups import (
+    LimitSettings,
+    MetricsSettings,
+    RetentionSettings,
+    SignInSettings,
+)
 from ringback.settings import Settings
-from ringback.sign_in_settings import SignInSettings
 from ringback.store.sql_store import SqlStore
 from ringback.testing import FakeActivities, ManualClock
 from ringback.testing.in_memory_database import InMemoryDatabase

@@ -3,7 +3,7 @@
 from typing import Final
 
 from ringback.domain.callback import State
-from ringback.secret_settings import FILE_VARIABLES
+from ringback.setting_groups import FILE_VARIABLES
 
 STATES: Final = {
     State.OPEN: "The activity waits for an answer.",

@@ -37,7 +37,7 @@ from ringback.domain.api_key import (
 )
 from ringback.domain.ids import CallbackId
 from ringback.domain.link import Link
-from ringback.ports.api_keys import NewKey
+from ringback.ports.access import NewKey
 from ringback.settings import Settings
 
 WORK: Final = "waiting"

@@ -23,11 +23,14 @@ from pydantic_settings import (
 )
 
 from ringback.domain.errors import ConfigurationError
-from ringback.limit_settings import LimitSettings
-from ringback.metrics_settings import MetricsSettings
-from ringback.retention_settings import RetentionSettings
-from ringback.secret_settings import FILE_VARIABLES, SecretFileSettings
-from ringback.sign_in_settings import SignInSettings
+from ringback.setting_groups import (
+    FILE_VARIABLES,
+    LimitSettings,
+    MetricsSettings,
+    RetentionSettings,
+    SecretFileSettings,
+    SignInSettings,
+)
 
 logger = logging.getLogger(__name__)
 

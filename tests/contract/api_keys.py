@@ -3,7 +3,7 @@
 from ringback.domain.api_key import ApiKey, KeyId, Role, digest_secret
 from ringback.domain.audit import AuditKind
 from ringback.domain.callback import State
-from ringback.ports.api_keys import NewKey
+from ringback.ports.access import NewKey
 from ringback.testing import ManualClock
 from tests import factories
 from tests.contract.stores import SECOND, Store, entries_of, found, in_state, opened

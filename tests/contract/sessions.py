@@ -8,7 +8,7 @@ from typing import Final
 
 from ringback.domain.api_key import digest_secret
 from ringback.domain.person import Person, ProofSource, Session, SessionId, new_person
-from ringback.ports.sessions import NewSession, SessionLimits
+from ringback.ports.access import NewSession, SessionLimits
 from ringback.store.sessions import KEPT_FOR
 from ringback.testing import ManualClock
 from tests.contract.stores import SECOND, Store

@@ -9,18 +9,16 @@ from ringback.domain.audit import AuditEntry, AuditKind
 from ringback.domain.callback import VERDICTS, Accepted, Callback, State
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
+from ringback.ports.access import ApiKeys, Sessions, SignInUrls
 from ringback.ports.activity_polls import ActivityPollStore
 from ringback.ports.aliases import AliasStore
-from ringback.ports.api_keys import ApiKeys
 from ringback.ports.deadlines import Deadlines, DueTimes
 from ringback.ports.events import EventStore
 from ringback.ports.gauges import GaugeStore
-from ringback.ports.inbox import InboxStore
 from ringback.ports.notifications import NotificationOutbox
 from ringback.ports.parked import GiveUp, ParkedAnswers
 from ringback.ports.retention import EndedRecords, Leftovers, RecordKind, StoredBodies
 from ringback.ports.sender_polls import SenderPollStore
-from ringback.ports.sessions import Sessions, SignInUrls
 from ringback.ports.store import (
     CallbackIndex,
     CallbackStore,
@@ -30,7 +28,7 @@ from ringback.ports.store import (
     Settlement,
     WriteCheck,
 )
-from ringback.ports.votes import VoteStore
+from ringback.ports.votes import InboxStore, VoteStore
 from ringback.ports.webhooks import WebhookOutbox
 from ringback.testing import ManualClock
 from tests import factories

@@ -18,7 +18,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from ringback.app.stores import opened_store
 from ringback.app.system import SystemClock
 from ringback.domain.api_key import KeyId, Role, digest_secret, to_text
-from ringback.ports.api_keys import NewKey
+from ringback.ports.access import NewKey
 from ringback.settings import Settings
 from tests.integration.env import gateway
 from tests.integration.workflows import Run, RunActivity

@@ -15,7 +15,7 @@ from ringback.app.credentials import load_webhook_secrets
 from ringback.app.stores import opened_store
 from ringback.app.system import SystemClock
 from ringback.domain.audit import AuditKind
-from ringback.notify.signature import from_secret
+from ringback.notify.webhook import from_secret
 from ringback.settings import Settings
 from tests.integration.conftest import OpenEnv
 from tests.integration.env import Env, FakeService, settings_in

@@ -20,7 +20,7 @@ from ringback.app.credentials import load_webhook_secrets
 from ringback.client.target import local_key_path
 from ringback.domain.api_key import Role
 from ringback.domain.callback import State
-from ringback.notify.signature import from_secret
+from ringback.notify.webhook import from_secret
 from tests.acceptance.programs import ROOT, Program, program, ringback
 from tests.acceptance.site import Site
 from tests.acceptance.site import site as build_site

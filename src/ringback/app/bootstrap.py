@@ -16,17 +16,20 @@ import ringback
 from ringback.app.bodies import build_body_encryption
 from ringback.app.connections import http_limits, raise_descriptor_limit
 from ringback.app.container import Parts
-from ringback.app.credentials import ensure_local_keys, load_or_create_keyring, opened_sender
+from ringback.app.credentials import (
+    OfferedSecrets,
+    ensure_local_keys,
+    load_or_create_keyring,
+    opened_sender,
+)
 from ringback.app.edges import Edges
-from ringback.app.fetch import fetch
 from ringback.app.gateway_app import build_app
 from ringback.app.metrics import MetricsPage, serving_metrics
 from ringback.app.notifiers import Notifiers, opened_notifiers
-from ringback.app.offered_secrets import OfferedSecrets
 from ringback.app.program import freeze_objects
 from ringback.app.queues import build_consumers
 from ringback.app.sign_in import build_sign_in_ways, session_rules
-from ringback.app.source_files import config_file, load_all_sources
+from ringback.app.source_files import config_file, fetch, load_all_sources
 from ringback.app.stores import existing_store, opened_store
 from ringback.app.system import (
     SystemClock,

@@ -1,10 +1,13 @@
-"""Credentials of a gateway: link keys, webhook secrets and API keys of this machine."""
+"""Credentials of a gateway: link keys, webhook secrets and API keys of this machine, and offers."""
 
 import logging
+import os
 import secrets
+import threading
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
+from secrets import token_hex
 from typing import Final
 
 from ringback.client.target import local_key_path
@@ -19,13 +22,13 @@ from ringback.domain.api_key import (
     new_secret,
     to_text,
 )
+from ringback.domain.durations import format_instant
 from ringback.domain.errors import ConfigurationError
 from ringback.domain.link import KEY_BYTES, Keyring
 from ringback.notify.addresses import PublicNetwork
-from ringback.notify.signature import SECRET_BYTES as WEBHOOK_SECRET_BYTES
-from ringback.notify.signature import from_secret, to_secret
-from ringback.notify.webhook import Unsigned, opened_webhooks
-from ringback.ports.api_keys import ApiKeys, NewKey
+from ringback.notify.webhook import SECRET_BYTES as WEBHOOK_SECRET_BYTES
+from ringback.notify.webhook import Unsigned, from_secret, opened_webhooks, to_secret
+from ringback.ports.access import ApiKeys, NewKey
 from ringback.ports.clock import Clock
 from ringback.ports.webhooks import Sender
 from ringback.secret_files import read_lines, read_or_create, read_own_lines
@@ -224,3 +227,41 @@ def _read_api_key(path: Path) -> tuple[KeyId, str]:
 def _new_api_key() -> str:
     key_id = new_key_id(secrets.token_bytes(ID_BYTES))
     return to_text(key_id, new_secret(secrets.token_bytes(SECRET_BYTES)))
+
+
+MOST_OFFERS: Final = 20
+"""Offers of a source that are kept, the newest first."""
+
+
+class OfferedSecrets:
+    """Keeps the latest offers of each source in a file. It is safe to use in threads."""
+
+    def __init__(self, folder: Path, clock: Clock) -> None:
+        """Keep the offers in `folder`, which is created when it is needed."""
+        self._folder = folder
+        self._clock = clock
+        self._lock = threading.Lock()
+
+    def keep(self, source: str, secret: str) -> Path:
+        """Write the offer of `source`, with its time, and return the file.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        path = self._folder / f"{source}.txt"
+        with self._lock:
+            offers = path.read_text("utf-8", "replace").splitlines() if path.exists() else []
+            if not offers or offers[0].partition(" ")[2] != secret:
+                offer = f"{format_instant(self._clock.now())} {secret}"
+                self._replace(path, [offer, *offers[: MOST_OFFERS - 1]])
+        return path
+
+    def _replace(self, path: Path, lines: list[str]) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        new = path.with_name(f".{path.name}.{token_hex(4)}")
+        try:
+            with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write("\n".join(lines) + "\n")
+            new.replace(path)
+        finally:
+            new.unlink(missing_ok=True)

@@ -13,8 +13,8 @@ from ringback.gateway.identity.proxy import ProxyHeaders
 from ringback.gateway.identity.ways import Cookies, IdentityProvider, SignInWays
 from ringback.ports.clock import Clock
 from ringback.secret_files import read_lines
+from ringback.setting_groups import split_commas
 from ringback.settings import Settings
-from ringback.sign_in_settings import split_commas
 from ringback.store.sql_store import SqlStore
 
 logger = logging.getLogger(__name__)

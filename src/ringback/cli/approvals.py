@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -22,14 +22,13 @@ from ringback.cli.params import (
     one_callback,
     to_json,
 )
-from ringback.cli.rejection import has_place_for_no
+from ringback.client.calls import to_vote
 from ringback.client.gateway_client import GatewayClient
-from ringback.client.votes import to_vote
 from ringback.domain.alias import Alias
 from ringback.domain.errors import MalformedAnswerError, Problem, WrongResultError
 from ringback.domain.ids import CallbackId
-from ringback.domain.names import to_key
 from ringback.domain.outcome import Completed, Failed
+from ringback.domain.text_checks import to_key
 from ringback.domain.vote import APPROVAL_DENIED
 from ringback.schemas.responses import ReceiptOut, ResultProblemOut
 
@@ -251,3 +250,40 @@ def _is_rejection(result: bytes) -> bool:
 def _json(**members: object) -> bytes:
     given = {name: value for name, value in members.items() if value is not None}
     return json.dumps(given, ensure_ascii=False).encode()
+
+
+_CHOICES: Final = ("anyOf", "oneOf", "allOf")
+
+
+def has_place_for_no(schema: object) -> bool:
+    """Return whether a result that meets the schema can say no: by `approved`, or by `false`."""
+    return any(map(_says_no, _parts(schema, schema, set())))
+
+
+def _says_no(part: dict[str, Any]) -> bool:
+    kinds = part.get("type")
+    is_boolean = "boolean" in kinds if isinstance(kinds, list) else kinds == "boolean"
+    properties = part.get("properties")
+    return is_boolean or (isinstance(properties, dict) and "approved" in properties)
+
+
+def _parts(schema: object, root: object, seen: set[str]) -> Iterator[dict[str, Any]]:
+    """Yield the schema, and all that it refers to or chooses from."""
+    if not isinstance(schema, dict):
+        return
+    yield schema
+    for choice in _CHOICES:
+        for part in schema.get(choice, ()):
+            yield from _parts(part, root, seen)
+    reference = schema.get("$ref")
+    if isinstance(reference, str) and reference not in seen:
+        seen.add(reference)
+        yield from _parts(_resolve(reference, root), root, seen)
+
+
+def _resolve(reference: str, root: object) -> object:
+    """Return the part that a reference within the schema leads to; `None` for another one."""
+    found = root if reference.startswith("#") else None
+    for name in reference.lstrip("#").split("/")[1:]:
+        found = found.get(name) if isinstance(found, dict) else None
+    return found

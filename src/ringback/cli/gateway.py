@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Final
 
-from ringback.client.answers import to_request
+from ringback.client.calls import to_request
 from ringback.client.gateway_client import GatewayClient
 from ringback.client.target import Target, find_target
 from ringback.domain.alias import Alias

@@ -25,7 +25,7 @@ from ringback.domain.api_key import (
 )
 from ringback.domain.durations import format_instant
 from ringback.domain.errors import UnknownKeyError
-from ringback.ports.api_keys import ApiKeys, NewKey
+from ringback.ports.access import ApiKeys, NewKey
 from ringback.settings import load_settings
 
 T = TypeVar("T")

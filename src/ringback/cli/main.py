@@ -49,7 +49,7 @@ COMMANDS: Final = {
     "redeliver": "ringback.cli.admin:redeliver",
     "give-up": "ringback.cli.give_up:give_up",
     "notify": "ringback.cli.notify:notify",
-    "webhook-secret": "ringback.cli.webhook_secret:webhook_secret",
+    "webhook-secret": "ringback.cli.notify:webhook_secret",
     "sign-in-url": "ringback.cli.sessions:sign_in_url",
     "sessions": "ringback.cli.sessions:sessions",
     "keys": "ringback.cli.keys:keys",

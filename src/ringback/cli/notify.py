@@ -1,14 +1,18 @@
 """Commands for messages to people."""
 
+import json
 from typing import Annotated, Final
 
 import typer
 
+from ringback.app.credentials import load_webhook_secrets
 from ringback.app.program import run
 from ringback.cli.gateway import operator_client
 from ringback.cli.params import AsJson
-from ringback.domain.errors import GatewayRefusedError
+from ringback.domain.errors import ConfigurationError, GatewayRefusedError
+from ringback.notify.webhook import from_secret
 from ringback.schemas.notifications import ChannelTestOut
+from ringback.settings import load_settings
 
 notify: Final = typer.Typer(help="Test the channels that notify people.", no_args_is_help=True)
 
@@ -42,3 +46,15 @@ def send_test(
 async def _test(channel: str, to: str | None) -> ChannelTestOut:
     async with operator_client() as client:
         return await client.test_channel(channel, to)
+
+
+def webhook_secret(as_json: AsJson = False) -> None:
+    """Print the secret that signs webhooks.
+
+    Their receivers need it. Several secrets are printed one per line; each of them signs.
+    """
+    texts = [from_secret(secret) for secret in load_webhook_secrets(load_settings())]
+    if not texts:
+        msg = "no webhook secret is set: set RINGBACK_WEBHOOK_SECRETS (see the settings)"
+        raise ConfigurationError(msg)
+    print(json.dumps({"secrets": texts}) if as_json else "\n".join(texts))

@@ -12,7 +12,7 @@ from ringback.cli.gateway import operator_client
 from ringback.cli.listing import line_of_vote, printable
 from ringback.cli.params import AsJson, CallbackArgument
 from ringback.client.gateway_client import GatewayClient
-from ringback.domain.names import to_key
+from ringback.domain.text_checks import to_key
 from ringback.schemas.responses import CallbackOut
 from ringback.schemas.votes import VoteOut, VotesOut
 

@@ -12,7 +12,7 @@ from ringback.cli.gateway import operator_client
 from ringback.cli.listing import printable
 from ringback.cli.params import AsJson
 from ringback.domain.errors import GatewayUnavailableError
-from ringback.schemas.summary import SummaryOut, TroubleOut
+from ringback.schemas.retention import SummaryOut, TroubleOut
 
 
 def status(as_json: AsJson = False) -> None:

@@ -7,9 +7,8 @@ from datetime import timedelta
 from typing import Final
 from urllib.parse import quote
 
-from ringback.client.answers import to_answer, to_bytes, to_object
 from ringback.client.caller import parse
-from ringback.client.source_calls import SourceCalls
+from ringback.client.calls import SourceCalls, to_answer, to_bytes, to_object
 from ringback.domain.alias import Alias
 from ringback.domain.exact_json import members
 from ringback.domain.outcome import Completed, Failed
@@ -29,9 +28,8 @@ from ringback.schemas.responses import (
     SignOut,
     WhoamiOut,
 )
-from ringback.schemas.retention import EndedOut, PurgedOut
+from ringback.schemas.retention import EndedOut, PurgedOut, SummaryOut
 from ringback.schemas.sign_in import RevokedOut, SessionOut, SessionsOut, SignInUrlOut
-from ringback.schemas.summary import SummaryOut
 from ringback.schemas.votes import DigestOut, VoteOut, VotesOut
 
 _SLOW: Final = timedelta(minutes=1)

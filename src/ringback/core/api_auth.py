@@ -10,7 +10,7 @@ from ringback.core.hooks import NO_HOOKS, REVOKED, UNKNOWN, Hooks
 from ringback.core.rate_limit import BURST, KEY_REQUESTS, UNKNOWN_KEYS, RateLimit, RateLimits
 from ringback.domain.api_key import ALLOWED, Act, ApiKey, KeyId, from_text
 from ringback.domain.errors import NotAllowedError, UnknownKeyError
-from ringback.ports.api_keys import ApiKeys
+from ringback.ports.access import ApiKeys
 from ringback.ports.clock import Clock
 
 logger = logging.getLogger(__name__)

@@ -26,7 +26,7 @@ from ringback.domain.outcome import (
 )
 from ringback.domain.terms import Terms, to_terms
 from ringback.domain.vote import Vote
-from ringback.ports.bodies import BodyCipher
+from ringback.ports.results import BodyCipher
 
 LARGE: Final = 64 * 1024
 """Larger bodies are parsed in a thread, to keep the event loop responsive."""

@@ -12,8 +12,8 @@ from ringback.domain.errors import MalformedRequestError, Problem, RingbackError
 from ringback.domain.ids import CallbackId
 from ringback.domain.inbox import InboxEntry, InboxPage, InboxQuery, Scope, Show
 from ringback.domain.policy import Voter
-from ringback.ports.inbox import InboxStore
 from ringback.ports.store import CallbackStore
+from ringback.ports.votes import InboxStore
 
 MOST_COUNTED: Final = 100
 """Counts of questions stop here."""

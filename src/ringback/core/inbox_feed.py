@@ -9,7 +9,7 @@ from typing import Final
 from ringback.core.services import OutageLog, caught, wait_for_event
 from ringback.domain.inbox import InboxQuery
 from ringback.ports.clock import Clock
-from ringback.ports.inbox import InboxStore
+from ringback.ports.votes import InboxStore
 
 logger = logging.getLogger(__name__)
 

@@ -3,12 +3,15 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from ringback.domain.assignment import Actor, Change, reassign
 from ringback.domain.callback import Callback, State
 from ringback.domain.ending import describe_end
+from ringback.domain.errors import MalformedRequestError
 from ringback.domain.notification import Notice, Notification, Purpose, to_text
 from ringback.domain.person import to_name
-from ringback.domain.policy import Policy, Proof, to_person
+from ringback.domain.policy import Policy, Proof, Voter, to_person
 from ringback.domain.vote import Vote, tally
+from ringback.ports.votes import VoteStore
 
 _PROOFS = {
     Proof.LINK: "by link",
@@ -93,3 +96,32 @@ def _describe(policy: Policy, vote: Vote) -> str:
     reason = f": {vote.reason}" if vote.reason else ""
     said = verb if policy.is_decision else "answered"
     return f"{to_person(vote.user)} {said} ({_PROOFS[vote.proof]}){reason}"
+
+
+ESCALATION: str = "escalation"
+"""The name of the one who reassigns, for the audit trail."""
+
+
+async def escalate(votes: VoteStore, callback: Callback, number: int) -> str | None:
+    """Let the people of an escalation decide as well; return why that is impossible.
+
+    They may decide together with those who were asked before. Repeating it changes nothing.
+
+    Raises:
+        StoreUnavailableError: It could not be stored; retry.
+    """
+    added = callback.options.escalate[number].assignees
+
+    def rule(current: Callback, cast: Sequence[Vote]) -> Change:
+        policy = current.options.policy
+        if policy is None or not policy.assignees:
+            # Anybody may decide: naming people would forbid it to all others.
+            return Change(current)
+        actor = Actor(Voter(ESCALATION, proof=Proof.API_KEY), is_operator=True)
+        return reassign(current, cast, [*policy.assignees, *added], actor=actor)
+
+    try:
+        await votes.change(callback.id, rule, by={"by": ESCALATION, "step": number + 1})
+    except MalformedRequestError as exc:
+        return str(exc)
+    return None

@@ -7,9 +7,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from ringback.core.claim_loop import ClaimLoop
-from ringback.core.escalation import escalate
 from ringback.core.hooks import FAILED, NO_HOOKS, RETRYING, SENT, Hooks
-from ringback.core.notice import choose_purpose, message_key, write_notice
+from ringback.core.notice import choose_purpose, escalate, message_key, write_notice
 from ringback.core.services import caught
 from ringback.domain.callback import Callback, State
 from ringback.domain.durations import backoff

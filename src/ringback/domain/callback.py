@@ -12,11 +12,11 @@ from ringback.domain.durations import later
 from ringback.domain.errors import IllegalMoveError
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.link import Verb
-from ringback.domain.names import to_key
 from ringback.domain.options import CallbackOptions, HeartbeatBy
 from ringback.domain.outcome import Canceled, Failed, Outcome
 from ringback.domain.sender_poll import GRACE, SenderPoll
 from ringback.domain.subject import Subject
+from ringback.domain.text_checks import to_key
 
 
 class State(Enum):

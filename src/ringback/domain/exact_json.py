@@ -8,6 +8,7 @@ import math
 import re
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import unquote
 
 _NUMBER: Final = re.compile(r"(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?")
 OUT_OF_RANGE: Final = (
@@ -128,3 +129,29 @@ def _checked(parts: list[bytes], otherwise: str) -> list[bytes]:
     if not parts or b"" in parts:
         raise ValueError(otherwise)
     return parts
+
+
+def escape_step(step: str | int) -> str:
+    """Return one step of a JSON Pointer: the name of a member, or the index of an item."""
+    return str(step).replace("~", "~0").replace("/", "~1")
+
+
+def resolve(root: Any, reference: str) -> Any:
+    """Return the target of a `$ref` within `root`; `None` if it is not a JSON Pointer."""
+    if reference == "#":
+        return root
+    if not reference.startswith("#/"):
+        return None
+    found = root
+    for step in reference[2:].split("/"):
+        name = step.replace("~1", "/").replace("~0", "~")
+        if isinstance(found, dict) and name not in found:
+            # A `$ref` is a URL, so its fragment may be percent-encoded.
+            name = unquote(name)
+        if isinstance(found, dict) and name in found:
+            found = found[name]
+        elif isinstance(found, list) and name.isdecimal() and int(name) < len(found):
+            found = found[int(name)]
+        else:
+            return None
+    return found

@@ -8,7 +8,7 @@ from typing import Final, Self
 
 from ringback.domain.callback import Callback
 from ringback.domain.ids import CallbackId
-from ringback.domain.names import to_key
+from ringback.domain.text_checks import to_key
 from ringback.domain.vote import Vote
 
 MOST_LISTED: Final = 100

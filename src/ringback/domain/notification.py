@@ -12,7 +12,7 @@ from ringback.domain.audit import AuditEntry, AuditKind
 from ringback.domain.callback import Callback
 from ringback.domain.durations import later
 from ringback.domain.ids import CallbackId
-from ringback.domain.names import to_key
+from ringback.domain.text_checks import to_key
 
 NotificationId = NewType("NotificationId", str)
 

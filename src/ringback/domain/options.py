@@ -13,7 +13,6 @@ from typing import Any, Final, Self
 
 from ringback.domain.alias import check_aliases
 from ringback.domain.durations import check_duration, later
-from ringback.domain.names import LONGEST_NAME
 from ringback.domain.outcome import Completed, Failed
 from ringback.domain.policy import (
     Policy,
@@ -25,7 +24,7 @@ from ringback.domain.policy_checks import (
     check_policy,
 )
 from ringback.domain.subject import LONGEST_DESCRIPTION, MOST_DETAILS_BYTES
-from ringback.domain.text_checks import check_json, check_text, check_texts
+from ringback.domain.text_checks import LONGEST_NAME, check_json, check_text, check_texts
 from ringback.domain.web_url import parse_url
 
 LONGEST_TITLE: Final = 200

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final, NewType
 
-from ringback.domain.names import LONGEST_NAME, is_name, is_user_name, to_key
 from ringback.domain.policy import LINK_HOLDER, Proof, Voter, is_among
+from ringback.domain.text_checks import LONGEST_NAME, is_name, is_user_name, to_key
 
 MOST_GROUPS: Final = 500
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Any, Final, Literal, Self, TypeAlias
 
-from ringback.domain.names import to_key
+from ringback.domain.text_checks import to_key
 
 MOST_ASSIGNEES: Final = 100
 MOST_GROUPS: Final = 1000

@@ -8,7 +8,6 @@ from enum import Enum
 from typing import Any, Final, Self
 
 from ringback.domain.durations import check_duration
-from ringback.domain.names import LONGEST_NAME, is_name
 from ringback.domain.policy import (
     MAJORITY,
     MOST_APPROVALS,
@@ -19,6 +18,7 @@ from ringback.domain.policy import (
     to_names,
     unique,
 )
+from ringback.domain.text_checks import LONGEST_NAME, is_name
 
 MOST_ESCALATIONS: Final = 10
 

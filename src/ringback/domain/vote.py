@@ -13,7 +13,6 @@ from ringback.domain.errors import (
     Problem,
 )
 from ringback.domain.ids import CallbackId, OutcomeId
-from ringback.domain.names import LONGEST_NAME, is_name, is_user_name
 from ringback.domain.outcome import Completed, Failed, is_same_answer, read_seal
 from ringback.domain.policy import (
     LINK_HOLDER,
@@ -24,6 +23,7 @@ from ringback.domain.policy import (
     Voter,
     is_among,
 )
+from ringback.domain.text_checks import LONGEST_NAME, is_name, is_user_name
 from ringback.domain.vote_errors import (
     ClaimedError,
     NotAssignedError,

@@ -41,10 +41,10 @@ from ringback.gateway.source_door import SourceDoor
 from ringback.ports.clock import Clock
 from ringback.ports.events import EventStore
 from ringback.ports.gauges import GaugeStore
-from ringback.ports.inbox import InboxStore
 from ringback.ports.notifications import NotificationOutbox
 from ringback.ports.results import ResultChecker
 from ringback.ports.store import CallbackIndex, CallbackStore
+from ringback.ports.votes import InboxStore
 from ringback.schemas.responses import ResultProblemOut
 
 

@@ -66,8 +66,8 @@ from ringback.domain.identity_errors import (
     UnknownSignInUrlError,
 )
 from ringback.domain.limit_errors import TooManyBytesError, TooManyRequestsError
-from ringback.domain.names import error_words
 from ringback.domain.retention_errors import DeletedCallbackError
+from ringback.domain.text_checks import error_words
 from ringback.domain.vote_errors import (
     ClaimedError,
     NotAssignedError,

@@ -14,7 +14,7 @@ from ringback.gateway.gateway import Gateway
 from ringback.gateway.health import TemporalStatus
 from ringback.gateway.source_ledger import NOT_REFUSED
 from ringback.ports.gauges import Troubles
-from ringback.schemas.summary import SummaryOut, TroubleOut
+from ringback.schemas.retention import SummaryOut, TroubleOut
 
 PATIENCE: Final = timedelta(minutes=1)
 """How long a delivery or a deadline may be late before it is a problem."""

@@ -21,7 +21,7 @@ from ringback.core.gauges import Reading
 from ringback.core.hooks import Hooks
 from ringback.domain.errors import AnsweredDifferentlyError, RingbackError
 from ringback.domain.ids import CallbackId
-from ringback.domain.names import error_words
+from ringback.domain.text_checks import error_words
 from ringback.instrumentation import metrics
 from ringback.instrumentation.metrics import METRICS, READ, Kind, Metric
 from ringback.ports.store import Answer, Settlement

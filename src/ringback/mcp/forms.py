@@ -6,7 +6,7 @@ Elicitation allows no other JSON Schema. A form that does not fit is shown as JS
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ringback.domain.json_pointer import resolve
+from ringback.domain.exact_json import resolve
 from ringback.mcp.texts import clean
 
 MOST_FIELDS: Final = 30

@@ -14,13 +14,13 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import ElicitResult, InputRequiredResult
 from pydantic import Field
 
+from ringback.client.calls import to_vote
 from ringback.client.gateway_client import GatewayClient
 from ringback.client.target import Target
-from ringback.client.votes import to_vote
 from ringback.domain.callback import State
 from ringback.domain.errors import RingbackError
 from ringback.domain.inbox import MOST_LISTED, Scope, Show
-from ringback.domain.names import to_key
+from ringback.domain.text_checks import to_key
 from ringback.mcp.confirmation import REASON, Draft, ask, can_ask, new_confirmation
 from ringback.mcp.forms import form_schema
 from ringback.mcp.questions import (

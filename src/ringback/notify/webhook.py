@@ -1,21 +1,24 @@
 """Webhooks: signed requests to untrusted URLs that users chose."""
 
 import asyncio
+import hmac
 import ssl
+from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import cache
+from hashlib import sha256
 from http import HTTPStatus
 from typing import Final
 
 import httpcore2
 import httpx2
 
+from ringback.domain.errors import ConfigurationError
 from ringback.domain.web_url import WebUrl, parse_url
 from ringback.notify.addresses import PrivateAddressError
-from ringback.notify.signature import sign
 from ringback.ports.clock import Clock
 from ringback.ports.webhooks import Message, NotReceived, Received, Reception, Undeliverable
 
@@ -163,3 +166,47 @@ def retry_after(text: str, now: datetime) -> timedelta | None:
     except (ValueError, OverflowError, TypeError, IndexError):
         return None
     return max(timedelta(0), wait)
+
+
+PREFIX: Final = "whsec_"
+SECRET_BYTES: Final = 32
+"""The length of a generated secret."""
+
+_SHORTEST: Final = 24
+_LONGEST: Final = 64
+
+
+def to_secret(text: str) -> bytes:
+    """Decode a secret.
+
+    Raises:
+        ConfigurationError: It is not a secret; the message does not repeat it.
+    """
+    try:
+        secret = b64decode(text.removeprefix(PREFIX), validate=True)
+    except ValueError:
+        secret = b""
+    if not text.startswith(PREFIX) or not _SHORTEST <= len(secret) <= _LONGEST:
+        msg = f"a secret is {PREFIX}<{_SHORTEST} to {_LONGEST} bytes in base 64>"
+        raise ConfigurationError(msg)
+    return secret
+
+
+def from_secret(secret: bytes) -> str:
+    """Encode a secret as text."""
+    return PREFIX + b64encode(secret).decode("ascii")
+
+
+def sign(message: Message, at: datetime, secrets: Sequence[bytes]) -> dict[str, str]:
+    """Return the headers that sign `message`, sent at `at`, with each of `secrets`.
+
+    A receiver needs only one of the secrets, so that a secret can be rotated.
+    """
+    sent_at = str(int(at.timestamp()))
+    signed = f"{message.id}.{sent_at}.".encode() + message.body
+    digests = [hmac.digest(secret, signed, sha256) for secret in secrets]
+    return {
+        "webhook-id": message.id,
+        "webhook-timestamp": sent_at,
+        "webhook-signature": " ".join(f"v1,{b64encode(one).decode('ascii')}" for one in digests),
+    }

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from jsonschema_rs import ValidationError, ValidationErrorKind
 from pydantic_core import to_json
 
-from ringback.domain.json_pointer import escape_step, resolve
+from ringback.domain.exact_json import escape_step, resolve
 
 _MOST_PARTS: Final = 50
 """Maximum parts of one branch to read: circular references never end."""

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 from jsonschema_rs import ReferencingError, ValidationError
 
 from ringback.domain.errors import Problem
-from ringback.domain.json_pointer import escape_step, resolve
+from ringback.domain.exact_json import escape_step, resolve
 from ringback.result_schema.choice import Choice, Node
 
 MOST_PROBLEMS: Final = 20

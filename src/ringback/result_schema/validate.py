@@ -30,7 +30,7 @@ from pydantic import Base64Bytes, TypeAdapter
 from pydantic_core import from_json
 
 from ringback.domain.errors import Problem
-from ringback.domain.json_pointer import resolve
+from ringback.domain.exact_json import resolve
 from ringback.result_schema.explain import Explainer, cut
 
 PATTERN_WEIGHT: Final = 500

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from ringback.domain.inbox import LONGEST_SEARCH, MOST_LISTED, Scope, Show
-from ringback.domain.names import LONGEST_NAME
+from ringback.domain.text_checks import LONGEST_NAME
 from ringback.schemas.responses import CallbackOut
 from ringback.schemas.votes import VoteOut
 

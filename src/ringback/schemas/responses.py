@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ringback.schemas.answers import HeartbeatOut, PollOut
 from ringback.schemas.notifications import NotificationOut
-from ringback.schemas.waiting import HeartbeatOut, PollOut
 
 CallbackId = Annotated[str, Field(examples=["cb_0dj0q6nk5g1e2b3a4c5d6e7f8g"])]
 State = Annotated[str, Field(examples=["applied"])]

@@ -5,7 +5,6 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ringback.domain.names import LONGEST_NAME
 from ringback.domain.person import (
     MOST_GROUPS,
     SIGN_IN_URL_LIFETIME,
@@ -13,6 +12,7 @@ from ringback.domain.person import (
     ProofSource,
     new_person,
 )
+from ringback.domain.text_checks import LONGEST_NAME
 from ringback.schemas.values import Duration, Name
 
 ShortName = Annotated[Name, Field(max_length=LONGEST_NAME)]

@@ -5,13 +5,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ringback.domain.names import LONGEST_NAME
 from ringback.domain.policy import (
     LONGEST_REASON,
     MOST_APPROVALS,
     MOST_ASSIGNEES,
     MOST_GROUPS,
 )
+from ringback.domain.text_checks import LONGEST_NAME
 from ringback.schemas import examples
 from ringback.schemas.responses import CallbackId
 from ringback.schemas.values import Duration, Json, Name, Text

@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import Column, LargeBinary, Table, Text, bindparam, select, update
 
 from ringback.domain.api_key import ApiKey, KeyId, Role
-from ringback.ports.api_keys import NewKey
+from ringback.ports.access import NewKey
 from ringback.store.bulk_params import INSERTS, Instant
 from ringback.store.database import Connection, SqlPart, reads, writes
 from ringback.store.tables import metadata

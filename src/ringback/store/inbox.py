@@ -14,7 +14,7 @@ from sqlalchemy import Select, select
 
 from ringback.domain.ids import CallbackId
 from ringback.domain.inbox import EVERYBODY, Cursor, InboxEntry, InboxPage, InboxQuery
-from ringback.domain.names import to_key
+from ringback.domain.text_checks import to_key
 from ringback.store import mapping
 from ringback.store.bulk_params import any_of
 from ringback.store.database import Connection, SqlPart, reads

@@ -20,9 +20,9 @@ from sqlalchemy import (
     update,
 )
 
-from ringback.domain.names import to_key
 from ringback.domain.person import Person, ProofSource, Session, SessionId
-from ringback.ports.sessions import NewSession, SessionLimits
+from ringback.domain.text_checks import to_key
+from ringback.ports.access import NewSession, SessionLimits
 from ringback.store.bulk_params import Instant
 from ringback.store.database import Connection, SqlPart, reads, writes
 from ringback.store.tables import metadata

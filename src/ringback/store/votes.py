@@ -12,8 +12,8 @@ from ringback.domain.audit import AuditEntry, AuditKind
 from ringback.domain.callback import Callback, State
 from ringback.domain.errors import RingbackError, UnknownCallbackError, UnreadableCallbackError
 from ringback.domain.ids import CallbackId
-from ringback.domain.names import to_key
 from ringback.domain.policy import Proof, Voter
+from ringback.domain.text_checks import to_key
 from ringback.domain.vote import CountedVote, Vote, VoteRequest, count_vote, find_vote
 from ringback.ports.store import Answer
 from ringback.ports.votes import Rule

@@ -1,5 +1,6 @@
 """A whole gateway in the process of a test: the real one, on a store in memory."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -7,10 +8,14 @@ from dataclasses import dataclass, field
 
 import httpx2
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.server import ServerState
 
+from ringback.app.connections import HttpLimits
 from ringback.app.container import Parts
 from ringback.app.edges import Edges
 from ringback.app.gateway_app import build_app
+from ringback.app.limited_http import LimitedConfig, LimitedHttpProtocol
+from ringback.app.web import bound_socket, url_of
 from ringback.client.gateway_client import GatewayClient
 from ringback.client.target import Target
 from ringback.core.services import Service, run_services
@@ -25,13 +30,12 @@ from ringback.domain.api_key import (
 )
 from ringback.domain.errors import Problem
 from ringback.domain.link import KEY_BYTES, Keyring
-from ringback.ports.api_keys import NewKey
+from ringback.ports.access import NewKey
 from ringback.ports.clock import Clock
 from ringback.result_schema.checker import SchemaChecker
 from ringback.result_schema.validate import find_problems, why_unusable
 from ringback.sources.config import Source
 from ringback.store.sql_store import SqlStore
-from ringback.testing.http_server import served_now
 from ringback.testing.in_memory_database import InMemoryDatabase
 from ringback.testing.moments import Moments
 
@@ -155,3 +159,39 @@ class InlineChecker(SchemaChecker):
     async def why_unusable(self, schema: str) -> str | None:
         """Return why results cannot be checked against `schema`, if they cannot."""
         return why_unusable(schema)
+
+
+@asynccontextmanager
+async def served_now(app: ASGIApp, *, port: int = 0) -> AsyncIterator[str]:
+    """Serve `app` for the block, and yield its URL; requests in progress end with the block.
+
+    A gateway's own server looks ten times a second whether it should stop.
+    """
+    config = LimitedConfig(
+        app,
+        http=LimitedHttpProtocol,
+        ws="none",
+        lifespan="off",
+        proxy_headers=False,
+        access_log=False,
+        log_config=None,
+        limits=HttpLimits(),
+    )
+    config.load()
+    state = ServerState()
+
+    def protocol() -> asyncio.Protocol:
+        return LimitedHttpProtocol(config=config, server_state=state, app_state={})
+
+    with bound_socket("127.0.0.1", port) as listening:
+        server = await asyncio.get_running_loop().create_server(protocol, sock=listening)
+        try:
+            yield url_of(listening)
+        finally:
+            server.close()
+            for task in state.tasks:
+                task.cancel()
+            if state.tasks:
+                await asyncio.wait(state.tasks)
+            for connection in list(state.connections):
+                connection.transport.abort()

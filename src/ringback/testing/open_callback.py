@@ -6,14 +6,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import urlsplit
 
+from temporalio.converter import DataConverter
 from temporalio.exceptions import ApplicationError
 
-from ringback.client.answers import to_bytes, to_object
 from ringback.client.caller import parse
+from ringback.client.calls import to_bytes, to_object, to_request
 from ringback.client.gateway_client import GatewayClient
 from ringback.domain.errors import GatewayRefusedError
+from ringback.domain.outcome import Failed
 from ringback.schemas.responses import ReceiptOut, ShownOut, SignOut
-from ringback.testing.payloads import to_failure_body, to_json
 from ringback.worker.decision import Decision
 
 if TYPE_CHECKING:
@@ -229,3 +230,35 @@ class OpenCallback:
             return refused
         msg = f"the gateway accepted {result!r}"
         raise AssertionError(msg)
+
+
+def to_json(value: object, converter: DataConverter) -> bytes:
+    """Return `value` as JSON, as the data converter writes it before any codec.
+
+    Raises:
+        TypeError: The converter does not write it as JSON.
+    """
+    (payload,) = converter.payload_converter.to_payloads([value])
+    match payload.metadata["encoding"]:
+        case b"json/plain":
+            return payload.data
+        case b"binary/null":
+            return b"null"
+        case _:
+            msg = f"an answer is JSON, which the data converter does not make of {value!r}"
+            raise TypeError(msg)
+
+
+def to_failure_body(error: ApplicationError, converter: DataConverter) -> bytes:
+    """Return what a sender posts to fail an activity with `error`."""
+    details = b",".join(to_json(detail, converter) for detail in error.details)
+    failed = Failed(
+        error.message,
+        type=error.type,
+        non_retryable=error.non_retryable,
+        details=b"[" + details + b"]" if error.details else None,
+        next_retry_delay=error.next_retry_delay,
+    )
+    _, body = to_request(failed)
+    assert body is not None, "a failure has a body"
+    return body

@@ -15,7 +15,7 @@ from typing import Any
 from temporalio import activity
 from temporalio.client import Client
 
-from ringback.client.answers import to_answer, to_bytes, to_object
+from ringback.client.calls import to_answer, to_bytes, to_object
 from ringback.client.gateway_client import GatewayClient
 from ringback.client.target import Target
 from ringback.domain.api_key import Role

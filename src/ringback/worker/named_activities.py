@@ -14,7 +14,7 @@ from temporalio import activity
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
-from ringback.client.answers import to_bytes, to_object
+from ringback.client.calls import to_bytes, to_object
 from ringback.domain.errors import GatewayRefusedError
 from ringback.domain.exact_json import OUT_OF_RANGE, has_infinite_number, members
 from ringback.domain.options import PLAIN_OPTIONS, CallbackOptions

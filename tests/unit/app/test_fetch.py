@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from ringback.app.fetch import LARGEST, fetch
+from ringback.app.source_files import LARGEST, fetch
 from ringback.app.web import bound_socket, served
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ringback.app.offered_secrets import MOST_OFFERS, OfferedSecrets
+from ringback.app.credentials import MOST_OFFERS, OfferedSecrets
 from ringback.domain.durations import format_instant
 from ringback.testing import ManualClock
 from tests.factories import NOW

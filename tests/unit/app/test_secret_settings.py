@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ringback.domain.errors import ConfigurationError
-from ringback.secret_settings import FILE_VARIABLES
+from ringback.setting_groups import FILE_VARIABLES
 from ringback.settings import Settings, load_settings
 
 URL = "postgresql://ringback:s3cret@db.example/ringback"

@@ -11,8 +11,7 @@ from standardwebhooks.webhooks import Webhook
 from ringback.app.credentials import load_webhook_secrets, opened_link_sender, opened_sender
 from ringback.app.system import SystemClock
 from ringback.domain.errors import ConfigurationError
-from ringback.notify.signature import from_secret
-from ringback.notify.webhook import Unsigned, Webhooks
+from ringback.notify.webhook import Unsigned, Webhooks, from_secret
 from ringback.ports.webhooks import Message, Received, Undeliverable
 from ringback.settings import Settings
 from ringback.testing import ManualClock

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from ringback.cli.webhook_secret import webhook_secret
+from ringback.cli.notify import webhook_secret
 from ringback.domain.errors import ConfigurationError
-from ringback.notify.signature import to_secret
+from ringback.notify.webhook import to_secret
 
 
 def test_secret_of_a_sqlite_store_is_the_signing_one(

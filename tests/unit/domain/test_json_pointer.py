@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ringback.domain.json_pointer import escape_step, resolve
+from ringback.domain.exact_json import escape_step, resolve
 
 ROOT = {"a": {"b/c": 1, "~": 2, "x y": 3}, "list": [{"d": 4}, 5], "%": 6}
 

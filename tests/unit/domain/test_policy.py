@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from ringback.domain.names import LONGEST_NAME
 from ringback.domain.options import check_option
 from ringback.domain.policy import (
     LINK_HOLDER,
@@ -24,6 +23,7 @@ from ringback.domain.policy_checks import (
     check_escalations,
     check_policy,
 )
+from ringback.domain.text_checks import LONGEST_NAME
 from tests.people import BY_LINK, person
 
 ADA, BOB, CY = "user:ada@example.org", "user:bob@example.org", "user:cy@example.org"

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringback.domain.callback import Callback
-from ringback.domain.names import LONGEST_NAME
 from ringback.domain.outcome import Completed, Failed
 from ringback.domain.policy import (
     LONGEST_REASON,
@@ -21,6 +20,7 @@ from ringback.domain.policy import (
     RequireReason,
     Voter,
 )
+from ringback.domain.text_checks import LONGEST_NAME
 from ringback.domain.vote import (
     APPROVAL_DENIED,
     Vote,

@@ -19,7 +19,7 @@ from ringback.domain.callback import ActivityExecution, Callback
 from ringback.domain.errors import StoreUnavailableError
 from ringback.domain.ids import CallbackId
 from ringback.domain.link import Keyring
-from ringback.ports.api_keys import NewKey
+from ringback.ports.access import NewKey
 from ringback.ports.clock import Clock
 from ringback.store.database import Database
 from ringback.store.sql_store import SqlStore

@@ -10,7 +10,7 @@ import pytest
 
 from ringback.domain.audit import AuditEntry, AuditKind
 from ringback.domain.webhook import NOTIFIED, makes_unwanted, to_body, to_type
-from ringback.notify.signature import from_secret, sign
+from ringback.notify.webhook import from_secret, sign
 from ringback.ports.webhooks import Message
 from tests import factories
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook
 
 from ringback.domain.errors import ConfigurationError
-from ringback.notify.signature import from_secret, sign, to_secret
+from ringback.notify.webhook import from_secret, sign, to_secret
 from ringback.ports.webhooks import Message
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 - from the specification's own tests

@@ -15,8 +15,14 @@ from standardwebhooks.webhooks import Webhook
 
 from ringback.domain.web_url import parse_url
 from ringback.notify.addresses import PublicNetwork
-from ringback.notify.signature import from_secret
-from ringback.notify.webhook import TIMEOUT, Unsigned, Webhooks, opened_webhooks, retry_after
+from ringback.notify.webhook import (
+    TIMEOUT,
+    Unsigned,
+    Webhooks,
+    from_secret,
+    opened_webhooks,
+    retry_after,
+)
 from ringback.ports.webhooks import Message, NotReceived, Received, Reception, Undeliverable
 from ringback.testing import ManualClock
 from tests.certificates import certificate, server_context

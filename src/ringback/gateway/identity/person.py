@@ -7,8 +7,8 @@ from fastapi import Depends, Request
 
 from ringback.domain.errors import StoreUnavailableError
 from ringback.domain.identity_errors import NotSignedInError
-from ringback.domain.names import to_key
 from ringback.domain.person import Person, SessionId
+from ringback.domain.text_checks import to_key
 from ringback.gateway.gateway import Gateway, GatewayOf
 
 _SIGN_IN: Final = "sign in first: open /sign-in in a browser"

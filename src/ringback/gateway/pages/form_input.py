@@ -9,8 +9,7 @@ from typing import Any, Final
 
 from pydantic_core import from_json
 
-from ringback.domain.exact_json import OUT_OF_RANGE, has_infinite_number
-from ringback.domain.json_pointer import escape_step
+from ringback.domain.exact_json import OUT_OF_RANGE, escape_step, has_infinite_number
 from ringback.gateway.pages.form_model import (
     MISSING,
     NUMBERS,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ringback.domain.errors import Problem
-from ringback.domain.json_pointer import escape_step
+from ringback.domain.exact_json import escape_step
 from ringback.gateway.pages.form_model import (
     MISSING,
     ROOT,

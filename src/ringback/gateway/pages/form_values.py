@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 from ringback.domain.errors import Problem
-from ringback.domain.json_pointer import escape_step
+from ringback.domain.exact_json import escape_step
 from ringback.gateway.pages.form_input import EntryError, fill, read_input
 from ringback.gateway.pages.form_model import (
     MISSING,

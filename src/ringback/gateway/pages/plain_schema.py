@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ringback.domain.json_pointer import resolve
+from ringback.domain.exact_json import resolve
 from ringback.gateway.pages.form_model import Option, to_text
 
 _MOST_STEPS: Final = 100

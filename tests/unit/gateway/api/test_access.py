@@ -11,7 +11,7 @@ from ringback.core.api_auth import CACHED_FOR, MOST_CACHED, Authorizer
 from ringback.core.hooks import Hooks
 from ringback.domain.api_key import Act, ApiKey, KeyId, Role, to_text
 from ringback.domain.errors import UnknownKeyError
-from ringback.ports.api_keys import ApiKeys
+from ringback.ports.access import ApiKeys
 from ringback.store.database import Database
 from ringback.store.sql_store import SqlStore
 from tests.unit.gateway.house import PROBLEM, House, key_of, opened_house

@@ -3,9 +3,14 @@
 import sqlalchemy as sa
 from alembic import op
 
-from ringback.store.migrations.access_tables import create_access_tables
-from ringback.store.migrations.columns import create_index, texts, times, vacuum_early
-from ringback.store.migrations.source_tables import create_source_tables
+from ringback.store.migrations.columns import (
+    create_access_tables,
+    create_index,
+    create_source_tables,
+    texts,
+    times,
+    vacuum_early,
+)
 
 revision = "0001"
 down_revision = None

@@ -1,4 +1,4 @@
-"""Routes for operators that export what has ended, and delete it."""
+"""Routes for who operates the gateway: whether anything is wrong, export and purge."""
 
 from typing import Annotated
 
@@ -9,9 +9,20 @@ from ringback.gateway.api.access import new_router, requires
 from ringback.gateway.api.bodies import SMALL, read_model
 from ringback.gateway.api.openapi import OF_A_BODY, problems, takes
 from ringback.gateway.gateway import GatewayOf
-from ringback.schemas.retention import EndedIn, EndedOut, PurgedOut, PurgeIn, RecordOut
+from ringback.gateway.summary import summarize
+from ringback.schemas.retention import EndedIn, EndedOut, PurgedOut, PurgeIn, RecordOut, SummaryOut
 
 router = new_router("")
+
+
+@router.get("/summary", summary="Say whether anything is wrong", dependencies=requires(Act.VIEW))
+async def show_summary(gateway: GatewayOf) -> SummaryOut:
+    """Return the problems, the most urgent first, each with what to do.
+
+    Queues and refused requests are those of this gateway. The reply takes at most a few seconds,
+    also while the store or Temporal is away.
+    """
+    return await summarize(gateway)
 
 
 @router.get("/ended", summary="Export what a purge would delete", dependencies=requires(Act.PURGE))

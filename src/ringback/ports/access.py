@@ -1,4 +1,4 @@
-"""The store's side of sessions and sign-in URLs; the promises of `ringback.ports.store` hold here.
+"""The store's side of API keys, sessions and sign-in URLs, as `ringback.ports.store` promises it.
 
 Secrets are never stored. A digest finds what belongs to a secret.
 """
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from ringback.domain.api_key import ApiKey, KeyId, Role
 from ringback.domain.person import Person, Session, SessionId
 
 
@@ -85,5 +86,45 @@ class SignInUrls(Protocol):
         """Use a sign-in URL up and store the session of its person, in one transaction.
 
         Of any number of calls for one URL, one returns a session.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A new key.
+
+    Attributes:
+        id: The key's unique id.
+        name: What the key is for.
+        role: What the key allows.
+        digest: The digest of the secret; the secret itself is not stored.
+    """
+
+    id: KeyId
+    name: str
+    role: Role
+    digest: bytes = field(repr=False)
+
+
+class ApiKeys(Protocol):
+    """What the management of API keys needs."""
+
+    async def add_key(self, new: NewKey) -> ApiKey:
+        """Store a new key."""
+        ...
+
+    async def find_key(self, key_id: KeyId) -> ApiKey | None:
+        """Return a key, revoked or not."""
+        ...
+
+    async def all_keys(self) -> Sequence[ApiKey]:
+        """Return all keys, revoked ones included, oldest first."""
+        ...
+
+    async def revoke_key(self, key_id: KeyId) -> ApiKey | None:
+        """Revoke a key and return it; `None` if it does not exist.
+
+        Revoking it again does not change when it was revoked.
         """
         ...
