@@ -50,7 +50,7 @@ def test_answer_is_given_up_in_the_name_of_the_user(gateway: Served) -> None:
     assert facts_of(gateway, callback) == {"by": "operator", "name": find_os_user()}
 
 
-def test_who_and_why_are_stored(gateway: Served) -> None:
+def test_name_and_reason_are_stored(gateway: Served) -> None:
     callback = parked(gateway)
 
     ringback("give-up", callback.id, "--by", "ada", "--reason", "its workflow was deleted")
@@ -132,7 +132,7 @@ def test_limit_leaves_the_newest_alone(gateway: Served) -> None:
 
 
 @pytest.mark.usefixtures("gateway")
-def test_none_that_is_parked_is_no_error() -> None:
+def test_empty_list_exits_with_0() -> None:
     assert ringback("give-up", "--parked").err == "0 given up, 0 still parked\n"
 
 

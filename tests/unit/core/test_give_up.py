@@ -92,7 +92,7 @@ async def facts_of(store: SqlStore, callback: Callback, kind: AuditKind) -> list
     return [entry.facts for entry in trail if entry.kind is kind]
 
 
-async def test_answer_of_a_terminated_workflow_becomes_superseded_with_who_and_why(
+async def test_answer_of_a_terminated_workflow_becomes_superseded_with_name_and_reason(
     service: GiveUpService, store: SqlStore, activities: FakeActivities, hooks: RecordedVerdicts
 ) -> None:
     callback = await parked(store, activities, Completed(b'"late"'))

@@ -23,6 +23,8 @@ LEGAL = {
     ("accepted", "superseded"),
     ("accepted", "parked"),
     ("parked", "accepted"),
+    ("parked", "applied"),
+    ("parked", "superseded"),
 }
 
 
