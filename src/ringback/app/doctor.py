@@ -12,6 +12,7 @@ import httpx2
 from temporalio.client import Client
 
 from ringback.app.credentials import load_keyring
+from ringback.app.doctor_clocks import DATE_HEADER, SuspectError, compare, measure
 from ringback.app.doctor_edges import (
     SkippedError,
     check_channels,
@@ -23,7 +24,6 @@ from ringback.app.system import SystemClock
 from ringback.client.gateway_client import GatewayClient
 from ringback.client.target import find_target, local_key_path
 from ringback.domain.api_key import Role
-from ringback.domain.durations import format_instant
 from ringback.domain.errors import (
     ConfigurationError,
     GatewayUnavailableError,
@@ -44,10 +44,7 @@ _TIMEOUT: Final = timedelta(seconds=5)
 LIMIT: Final = timedelta(seconds=30)
 """How long one check may take; most have shorter limits of their own."""
 
-_LARGEST_DIFFERENCE: Final = timedelta(seconds=5)
-"""Deadlines and links expire by clocks, so a larger difference is a problem."""
-
-Status = Literal["ok", "wrong", "skipped"]
+Status = Literal["ok", "warning", "wrong", "skipped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +53,8 @@ class Finding:
 
     Attributes:
         check: The name of the check.
-        status: `skipped` if there is nothing to check.
+        status: `warning` if it works, and may soon be wrong; `skipped` if there is nothing to
+            check.
         detail: What works, or what is wrong and how to fix it.
     """
 
@@ -95,6 +93,8 @@ async def run_check(
         return Finding(name, "wrong", f"no reply within {seconds}; look at its network and load")
     except SkippedError as exc:
         return Finding(name, "skipped", str(exc))
+    except SuspectError as exc:
+        return Finding(name, "warning", str(exc))
     except RingbackError as exc:
         return Finding(name, "wrong", str(exc))
 
@@ -138,24 +138,15 @@ class _Checks:
             return frozenset()
 
     async def clock(self) -> str:
-        others = {
-            "the gateway": await self._gateway_now(),
-            "the database": await self._database_now(),
+        found = {
+            "the gateway": await measure(self._gateway_now, self._clock, resolution=DATE_HEADER),
+            "the database": await measure(self._database_now, self._clock),
         }
-        known = {name: now for name, now in others.items() if now is not None}
+        known = {name: offset for name, offset in found.items() if offset is not None}
         if not known:
             msg = "there is no other clock to compare with: no gateway answers at the public URL"
             raise SkippedError(msg)
-        for name, now in known.items():
-            difference = abs(now - self._clock.now())
-            if difference > _LARGEST_DIFFERENCE:
-                seconds = round(difference.total_seconds())
-                msg = (
-                    f"the clocks of this machine and of {name} differ by {seconds} s; synchronize"
-                    " them, for example with NTP"
-                )
-                raise ConfigurationError(msg)
-        return f"{format_instant(self._clock.now())}, compared with {' and '.join(known)}"
+        return compare(known, self._clock)
 
     async def temporal(self) -> str:
         client = await self._client()

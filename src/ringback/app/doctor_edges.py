@@ -59,8 +59,13 @@ async def check_channels(settings: Settings, clock: Clock) -> str:
         msg = f"{'; '.join(wrong)}; correct its settings, then run: ringback notify test"
         raise ConfigurationError(msg)
     others = sorted(set(channels) - set(checked))
-    note = f"; only a message shows whether {', '.join(others)} works" if others else ""
-    return f"{_names(checked) or 'no channel'} can be used{note}"
+    found = [f"{_names(checked)} can be used"] if checked else []
+    if others:
+        found.append(
+            f"the URL of {', '.join(others)} is valid; only a message shows whether it works:"
+            " ringback notify test"
+        )
+    return "; ".join(found)
 
 
 async def check_sources(settings: Settings) -> str:

@@ -19,10 +19,11 @@ from ringback.store.migrate import Upgrade
 def doctor(as_json: AsJson = False) -> None:
     """Check an installation, and print what to fix.
 
-    It checks the store, the link keys, the clock, Temporal, the public URL, the worker's key, mail
-    and Slack, the sources, and the brokers of queues. `ringback status` says how the gateway does.
-    Run it with the gateway's settings, while the gateway runs. It changes nothing.
-    Exit codes: 0 everything is right; 1 a check failed, and its line says what to do.
+    It checks the store, the link keys, the clocks, Temporal, the public URL, the worker's key,
+    mail, Slack and Apprise, the sources, and the brokers of queues. `ringback status` says how the
+    gateway does. Run it with the gateway's settings, while the gateway runs. It changes nothing.
+    Exit codes: 0 everything works, with or without a warning; 1 a check failed. Each line says what
+    to do.
     """
     findings = run(_diagnose())
     if as_json:

@@ -68,6 +68,31 @@ async def test_token_of_slack_is_tried(clock: ManualClock, error: str | None) ->
             await check_channels(settings, clock)
 
 
+def people_settings(folder: Path, url: str) -> Settings:
+    path = folder / "people.toml"
+    path.write_text(f'[channels]\nops = "{url}"\n', "utf-8")
+    return Settings(people_file=path)
+
+
+async def test_url_of_apprise_is_read_and_nothing_is_sent(
+    clock: ManualClock, tmp_path: Path
+) -> None:
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        found = await check_channels(people_settings(tmp_path, f"json://127.0.0.1:{port}"), clock)
+
+    assert found.startswith("the URL of ops is valid; only a message shows")
+
+
+async def test_url_that_apprise_does_not_understand_is_wrong_and_not_repeated(
+    clock: ManualClock, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigurationError, match="ops: this is not one notification URL") as wrong:
+        await check_channels(people_settings(tmp_path, "nonsense://hush"), clock)
+
+    assert "hush" not in str(wrong.value)
+
+
 async def test_missing_secret_of_a_source_is_named(tmp_path: Path) -> None:
     text = '[sources.ci]\nprovider = "github"\nsecrets = ["env:NOT_SET"]\n'
 
