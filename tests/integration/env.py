@@ -6,8 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,10 +29,13 @@ from ringback.client.target import local_key_path
 from ringback.core.services import run_services
 from ringback.domain.api_key import Role
 from ringback.settings import Settings
+from ringback.store.migrate import upgrade
+from ringback.store.sqlite import SqliteDatabase
 from ringback.worker.callback import Callback
 from tests.integration.workflows import Run, RunActivity, RunAndContinue, RunTwiceWithOneId
 from tests.polling import pause
 
+DATABASE = "ringback.db"
 GRACE = timedelta(seconds=2)
 """How long an activity may take to end once its worker stops.
 
@@ -168,7 +172,26 @@ async def serve_at(stack: AsyncExitStack, gateway: RunningGateway, settings: Set
 
 def settings_in(folder: Path, **more: Any) -> Settings:
     """Return the settings of a gateway with its data in `folder`, on a port that is free now."""
-    return Settings(data=folder, public_url=f"http://127.0.0.1:{free_ports(1)[0]}", **more)
+    settings = Settings(data=folder, public_url=f"http://127.0.0.1:{free_ports(1)[0]}", **more)
+    database = folder / DATABASE
+    if settings.store is None and not database.exists():
+        database.write_bytes(_migrated_database())
+    return settings
+
+
+@cache
+def _migrated_database() -> bytes:
+    """Return a SQLite file with the newest schema: to migrate takes 0.1 s of CPU each time."""
+    with TemporaryDirectory() as folder, ThreadPoolExecutor(1) as thread:
+        # A thread has no running event loop.
+        thread.submit(asyncio.run, _migrate(Path(folder) / DATABASE)).result()
+        return (Path(folder) / DATABASE).read_bytes()
+
+
+async def _migrate(path: Path) -> None:
+    database = SqliteDatabase(path, SystemClock())
+    await upgrade(database)
+    await database.close()
 
 
 def plugin_for(settings: Settings) -> RingbackPlugin:
