@@ -34,7 +34,7 @@ async def ask_about(
         **options: See `AskOptions`.
 
     Raises:
-        NotWiredError: The node runs as an activity.
+        ApplicationError: The node runs as an activity; not retryable.
 
     Example:
         >>> async def run_tools(state: MessagesState) -> MessagesState:

@@ -5,9 +5,9 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final, Required, TypedDict, Unpack
 
-from temporalio import workflow
+from temporalio import activity, workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 from temporalio.exceptions import TimeoutError as TemporalTimeoutError
 
 from ringback.agents.approval import (
@@ -78,7 +78,8 @@ async def ask(
         **options: See `AskOptions`.
 
     Raises:
-        NotWiredError: The caller is an activity, or outside Temporal.
+        NotWiredError: The caller is outside Temporal.
+        ApplicationError: The caller is an activity; not retryable.
         ValueError: `within` is not positive.
         TypeError: `assignees` or `exclude` is a text.
         ActivityError: The workflow is canceled.
@@ -135,6 +136,9 @@ def _check(options: AskOptions) -> None:
             "ask() runs in workflow code, and this is an activity or no part of Temporal: ask in"
             " the workflow before the tool's activity starts"
         )
+        if activity.in_activity():
+            # It would be retried for ever, for example in a node of LangGraph.
+            raise ApplicationError(msg, type=NotWiredError.__name__, non_retryable=True)
         raise NotWiredError(msg)
 
 

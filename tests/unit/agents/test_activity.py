@@ -36,6 +36,15 @@ async def test_ask_outside_a_workflow_says_where_it_runs() -> None:
         await ask("refund", {}, within=timedelta(hours=1))
 
 
+async def test_ask_in_an_activity_is_not_retried() -> None:
+    async def node() -> None:
+        await ask("refund", {}, within=timedelta(hours=1))
+
+    with pytest.raises(ApplicationError, match="ask in the workflow") as caught:
+        await ActivityEnvironment().run(node)
+    assert (caught.value.type, caught.value.non_retryable) == ("NotWiredError", True)
+
+
 @pytest.mark.parametrize("name", ["assignees", "exclude"])
 async def test_people_that_are_no_list_are_an_error(name: str) -> None:
     people: dict[str, Any] = {name: "bob"}
