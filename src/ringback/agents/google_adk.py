@@ -1,6 +1,7 @@
 """Approval of the tools of Google's Agent Development Kit (ADK)."""
 
 import asyncio
+import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias, Unpack
 
@@ -9,6 +10,7 @@ from google.adk.tools.base_tool import BaseTool
 from google.adk.tools.tool_context import ToolContext
 from temporalio.exceptions import ActivityError
 
+from ringback.agents.fit import why_not_fit
 from ringback.agents.questions import AskOptions, ask
 from ringback.agents.tool_names import check_known, check_named
 
@@ -69,6 +71,11 @@ def approve_before(*tools: str, **options: Unpack[AskOptions]) -> BeforeTool:
             raise asyncio.CancelledError from exc
         if not approval.approved:
             return {"approved": False, "reason": approval.reason}
+        function = getattr(tool, "func", None)
+        signature = None if function is None else inspect.signature(function)
+        misfit = why_not_fit(tool.name, signature, approval.arguments)
+        if misfit is not None:
+            return {"error": misfit}
         if approval.note is None:
             return None
         result = await tool.run_async(args=dict(approval.arguments), tool_context=tool_context)

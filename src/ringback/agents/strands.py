@@ -14,6 +14,7 @@ from strands.hooks import (
 from strands.types.tools import AgentTool
 from temporalio.exceptions import ActivityError
 
+from ringback.agents.fit import why_not_fit
 from ringback.agents.questions import AskOptions, ask
 from ringback.agents.tool_names import check_known, check_named
 
@@ -79,6 +80,11 @@ class Approvals(HookProvider):
             raise asyncio.CancelledError from exc
         if not approval.approved:
             event.cancel_tool = approval.to_text()
+            return
+        signature = getattr(tool, "_signature", None)
+        misfit = why_not_fit(tool.tool_name, signature, approval.arguments)
+        if misfit is not None:
+            event.cancel_tool = misfit
             return
         event.tool_use = cast("Any", {**use, "input": approval.arguments, _NOTE: approval.note})
 

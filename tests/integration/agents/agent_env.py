@@ -27,7 +27,7 @@ from ringback.agents import ToolCall, approvals
 from ringback.app.bootstrap import running_gateway
 from ringback.settings import Settings
 from ringback.temporal.converter import choose_converter
-from tests.integration.agents.refunds import refund
+from tests.integration.agents.refunds import TOOLS
 from tests.integration.env import GRACE, path_of, plugin_for, serve_at
 from tests.services import missing
 
@@ -157,7 +157,7 @@ class AgentEnv:
             self.client,
             task_queue=self.task_queue,
             workflows=[self.framework.workflow],
-            activities=[refund, approvals(submit, **options)],
+            activities=[*TOOLS.values(), approvals(submit, **options)],
             max_cached_workflows=1000 if is_cached else 0,
             graceful_shutdown_timeout=GRACE,
             # An error of the agent ends the test, and does not wait for better code.

@@ -18,7 +18,7 @@ from temporalio.google_adk.workflow import activity_as_tool
 from temporalio.plugin import SimplePlugin
 
 from ringback.agents.google_adk import approve_before
-from tests.integration.agents.refunds import approved, refund, to_next_calls
+from tests.integration.agents.refunds import TOOLS, approved, to_next_calls, tool_name
 
 
 class Scripted(BaseLlm):
@@ -40,9 +40,12 @@ class Scripted(BaseLlm):
             for part in parts
             if part.function_response is not None
         ]
+        prompt = parts[0].text or ""
         calls = [
-            types.Part(function_call=types.FunctionCall(id=call_id, name="refund", args=given))
-            for call_id, given in to_next_calls(parts[0].text or "", len(outputs))
+            types.Part(
+                function_call=types.FunctionCall(id=call_id, name=tool_name(prompt), args=given)
+            )
+            for call_id, given in to_next_calls(prompt, len(outputs))
         ]
         reply = calls or [types.Part(text=json.dumps(outputs))]
         yield LlmResponse(content=types.Content(role="model", parts=reply))
@@ -62,7 +65,7 @@ class GoogleAdkAgent:
     @workflow.run
     async def run(self, text: str, seconds: float) -> str:
         tool = FunctionTool(
-            activity_as_tool(refund, start_to_close_timeout=timedelta(seconds=10)),
+            activity_as_tool(TOOLS[tool_name(text)], start_to_close_timeout=timedelta(seconds=10)),
             require_confirmation=json.loads(text).get("confirm", False),
         )
         agent = Agent(

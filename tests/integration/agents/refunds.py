@@ -7,6 +7,8 @@ approve.
 """
 
 import json
+from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from temporalio import activity
@@ -21,6 +23,21 @@ async def refund(order: str, euros: int) -> str:
         euros: How much.
     """
     return f"refunded {order} {euros}"
+
+
+@activity.defn
+async def donate(euros: Decimal) -> str:
+    """Give money away. The schema of its argument says less than its type."""
+    return f"donated {euros}"
+
+
+TOOLS: dict[str, Callable[..., Any]] = {"refund": refund, "donate": donate}
+
+
+def tool_name(text: str) -> str:
+    """Return the name of the tool that the prompt wants."""
+    name: str = json.loads(text).get("tool", "refund")
+    return name
 
 
 def to_calls(text: str) -> list[tuple[str, dict[str, Any]]]:
@@ -39,5 +56,5 @@ def to_next_calls(text: str, done: int) -> list[tuple[str, dict[str, Any]]]:
 
 def approved(text: str) -> list[str]:
     """Return the names of the tools that people must approve."""
-    names: list[str] = json.loads(text).get("approve", ["refund"])
+    names: list[str] = json.loads(text).get("approve", [tool_name(text)])
     return names

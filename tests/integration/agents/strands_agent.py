@@ -12,7 +12,7 @@ from temporalio.strands_agents import StrandsPlugin, TemporalAgent
 from temporalio.strands_agents.workflow import activity_as_tool
 
 from ringback.agents.strands import Approvals
-from tests.integration.agents.refunds import approved, refund, to_next_calls
+from tests.integration.agents.refunds import TOOLS, approved, to_next_calls, tool_name
 
 
 class Scripted(Model):
@@ -37,7 +37,7 @@ class Scripted(Model):
         calls = to_next_calls(blocks[0]["text"], len(outputs))
         yield {"messageStart": {"role": "assistant"}}
         for call_id, arguments in calls:
-            named = {"name": "refund", "toolUseId": call_id}
+            named = {"name": tool_name(blocks[0]["text"]), "toolUseId": call_id}
             given = {"input": json.dumps(arguments)}
             yield {"contentBlockStart": {"start": {"toolUse": named}}}
             yield {"contentBlockDelta": {"delta": {"toolUse": given}}}
@@ -54,10 +54,11 @@ class StrandsAgent:
 
     @workflow.run
     async def run(self, text: str, seconds: float) -> str:
+        tool = TOOLS[tool_name(text)]
         agent = TemporalAgent(
             model="scripted",
             start_to_close_timeout=timedelta(seconds=20),
-            tools=[activity_as_tool(refund, start_to_close_timeout=timedelta(seconds=10))],
+            tools=[activity_as_tool(tool, start_to_close_timeout=timedelta(seconds=10))],
             hooks=[Approvals(*approved(text), within=timedelta(seconds=seconds))],
             callback_handler=None,
         )

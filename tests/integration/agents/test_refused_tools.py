@@ -30,6 +30,23 @@ async def test_tool_that_the_agent_has_not_is_refused(
         assert env.asked.empty()
 
 
+@pytest.mark.parametrize("framework", ["Strands", "Google ADK"])
+async def test_edit_that_meets_the_schema_and_not_the_type_runs_nothing(
+    temporal_address: str, settings: Settings, framework: str
+) -> None:
+    async with (
+        agent_env(temporal_address, settings, framework) as env,
+        env.worker(is_cached=True),
+    ):
+        handle = await env.start({"euros": "1.10"}, tool="donate")
+        _, callback = await env.question()
+        reply = await env.send(callback, {"approved": True, "form": {"euros": "many"}})
+        (told,) = await saw(handle)
+
+        assert reply.status_code == 200
+        assert "The arguments do not fit donate: euros. Nothing ran." in told
+
+
 async def test_confirmation_of_adk_is_refused(temporal_address: str, settings: Settings) -> None:
     async with (
         agent_env(temporal_address, settings, "Google ADK") as env,
