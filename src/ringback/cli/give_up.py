@@ -107,10 +107,12 @@ async def _give_up_all(body: Mapping[str, object], *, limit: int | None, as_json
                 print(printable(f"ringback: {callback_id}: {exc}"), file=sys.stderr)
                 in_vain = in_vain + 1 if isinstance(exc, GatewayUnavailableError) else 0
                 if in_vain >= _MOST_IN_VAIN:
+                    msg = f"ringback: {in_vain} failures in a row; try the rest again later"
+                    print(msg, file=sys.stderr)
                     break
             else:
                 given_up, in_vain = given_up + 1, 0
-    print(f"{given_up} given up, {failed} still parked", file=sys.stderr)
+    print(f"{given_up} given up, {failed} refused", file=sys.stderr)
     return code
 
 

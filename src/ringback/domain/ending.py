@@ -1,7 +1,7 @@
 """How a question ended, in plain words for people."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -38,7 +38,7 @@ def why_ended(callback: Callback) -> str | None:
     match callback.state:
         case State.EXPIRED:
             return callback.expired_because
-        case State.SUPERSEDED if GIVEN_UP_BY in proof and "closed" not in proof:
+        case State.SUPERSEDED if _is_unproven(proof):
             return "an operator gave it up: Temporal does not show how the activity ended"
         case State.SUPERSEDED:
             at = f" at {proof['at']}" if "at" in proof else ""
@@ -63,7 +63,9 @@ def describe_end(callback: Callback) -> Ending | None:
         case State.APPLIED:
             return Ending(heading, f"Applied: {answer}.")
         case State.SUPERSEDED:
-            return Ending("Not used", f"Superseded: {why}. Not applied: {answer}.")
+            is_unproven = _is_unproven(accepted.proof or {})
+            was = "Unproven whether it was applied" if is_unproven else "Not applied"
+            return Ending("Not used", f"Superseded: {why}. {was}: {answer}.")
         case State.PARKED:
             return Ending("Accepted, not applied", f"Accepted, not applied: {answer}; {why}.")
         case _:
@@ -79,6 +81,11 @@ def name_end(callback: Callback, votes: Sequence[Vote]) -> str | None:
         is_approved = tally(policy, votes).is_approved
         return _DECIDED if is_approved is None else _HEADINGS[is_approved]
     return end.heading
+
+
+def _is_unproven(proof: Mapping[str, object]) -> bool:
+    """Return whether an operator gave an outcome up, and Temporal does not show the end."""
+    return GIVEN_UP_BY in proof and "closed" not in proof
 
 
 def _describe(callback: Callback, accepted: Accepted) -> tuple[str, str]:

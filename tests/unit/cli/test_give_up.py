@@ -6,11 +6,13 @@ import pytest
 from sqlalchemy import text
 
 from ringback.app.system import find_os_user
+from ringback.domain.api_key import Role
 from ringback.domain.audit import AuditKind
 from ringback.domain.callback import Callback, State
 from ringback.domain.ids import to_identity
 from tests import factories
 from tests.unit.cli.commands import Served, ringback
+from tests.unit.gateway.house import key_of
 
 
 def parked(gateway: Served, *, is_ended: bool = True) -> Callback:
@@ -105,7 +107,7 @@ def test_all_that_have_no_use_are_given_up_and_one_that_is_needed_stops_none(
     assert ran.code == 1
     assert [json.loads(line)["id"] for line in ran.out.splitlines()] == [first.id, last.id]
     assert f"{needed.id}: the activity" in ran.err
-    assert ran.err.endswith("2 given up, 1 still parked\n")
+    assert ran.err.endswith("2 given up, 1 refused\n")
     assert states_of(gateway, first, needed, last) == [
         State.SUPERSEDED,
         State.PARKED,
@@ -118,7 +120,7 @@ def test_more_than_a_page_is_given_up(gateway: Served) -> None:
 
     ran = ringback("give-up", "--parked")
 
-    assert (ran.code, ran.err) == (0, "103 given up, 0 still parked\n")
+    assert (ran.code, ran.err) == (0, "103 given up, 0 refused\n")
     assert set(states_of(gateway, *callbacks)) == {State.SUPERSEDED}
 
 
@@ -127,13 +129,13 @@ def test_limit_leaves_the_newest_alone(gateway: Served) -> None:
 
     ran = ringback("give-up", "--parked", "--limit", "2")
 
-    assert (ran.code, ran.err) == (0, "2 given up, 0 still parked\n")
+    assert (ran.code, ran.err) == (0, "2 given up, 0 refused\n")
     assert states_of(gateway, *callbacks) == [State.SUPERSEDED, State.SUPERSEDED, State.PARKED]
 
 
 @pytest.mark.usefixtures("gateway")
 def test_empty_list_exits_with_0() -> None:
-    assert ringback("give-up", "--parked").err == "0 given up, 0 still parked\n"
+    assert ringback("give-up", "--parked").err == "0 given up, 0 refused\n"
 
 
 def test_row_that_cannot_be_written_stops_none(gateway: Served) -> None:
@@ -165,7 +167,8 @@ def test_rest_is_left_alone_while_temporal_is_away(gateway: Served) -> None:
     ran = ringback("give-up", "--parked")
 
     assert ran.code == 3
-    assert ran.err.endswith("0 given up, 5 still parked\n")
+    assert "5 failures in a row; try the rest again later" in ran.err
+    assert ran.err.endswith("0 given up, 5 refused\n")
     assert set(states_of(gateway, *callbacks)) == {State.PARKED}
 
 
@@ -177,3 +180,13 @@ def test_wrong_usage_changes_nothing(gateway: Served, words: list[str]) -> None:
 
     assert ringback("give-up", *words).code == 2
     assert states_of(gateway, callback) == [State.PARKED]
+
+
+def test_key_that_may_not_is_refused_once(gateway: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    callbacks = [parked(gateway) for _ in range(2)]
+    monkeypatch.setenv("RINGBACK_API_KEY", key_of(Role.VIEWER))
+
+    ran = ringback("give-up", "--parked")
+
+    assert (ran.code, ran.err.count("\n")) == (1, 1)
+    assert states_of(gateway, *callbacks) == [State.PARKED, State.PARKED]

@@ -14,7 +14,7 @@ from ringback.core.verdicts import TRIES_WITHOUT_A_TRACE
 from ringback.domain.activity_state import LastFailure
 from ringback.domain.audit import AuditKind
 from ringback.domain.callback import Accepted, Callback, State
-from ringback.domain.ending import why_ended
+from ringback.domain.ending import describe_end, why_ended
 from ringback.domain.errors import (
     NotParkedError,
     StoreUnavailableError,
@@ -110,6 +110,9 @@ async def test_answer_of_a_terminated_workflow_becomes_superseded_with_name_and_
     assert await facts_of(store, callback, AuditKind.SUPERSEDED) == [proof_of(given_up)]
     assert hooks.verdicts == [State.SUPERSEDED]
     assert "workflow terminated" in (why_ended(given_up) or "")
+    end = describe_end(given_up)
+    assert end is not None
+    assert end.sentence.endswith("Not applied: answered.")
 
 
 @pytest.mark.parametrize("tries", [1, TRIES_WITHOUT_A_TRACE])
@@ -129,6 +132,9 @@ async def test_answer_of_a_deleted_workflow_becomes_superseded_with_what_tempora
     assert proof_of(given_up) == {"given up by": "k1", "reason": "no such activity"}
     assert await facts_of(store, callback, AuditKind.GIVEN_UP) == [{"by": "k1"}]
     assert (why_ended(given_up) or "").startswith("an operator gave it up")
+    end = describe_end(given_up)
+    assert end is not None
+    assert end.sentence.endswith("Unproven whether it was applied: answered.")
 
 
 async def test_answer_that_its_activity_still_waits_for_stays_parked(
