@@ -6,6 +6,8 @@ from typing import Any, Final
 
 _BY_NAME: Final = ("properties", "patternProperties", "$defs", "definitions")
 _LISTS: Final = ("anyOf", "oneOf", "prefixItems")
+_TIMES: Final = ("date-time", "time")
+_VALUES: Final = ("const", "default", "enum", "examples")
 _COMBINED: Final = ("allOf", "if", "$ref", "$dynamicRef", "dependentSchemas")
 
 
@@ -13,7 +15,8 @@ def to_form(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str
     """Return the schema of a form with these arguments; `None` if nothing can be changed.
 
     Objects accept only the properties that they name, unless they say otherwise: a tool ignores
-    unknown ones, and the note for the model would name them.
+    unknown ones, and the note for the model would name them. Dates and times need no UTC offset:
+    models often leave it out, and tools in Python accept that.
     """
     if not schema.get("properties"):
         return None
@@ -24,7 +27,7 @@ def to_form(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str
         return None
     # A part of `allOf` that is closed would reject what the other parts name.
     closed = _close(copied) if '"allOf"' not in json.dumps(copied) else _close_object(copied)
-    return {**closed, "default": dict(arguments)}
+    return {**_with_local_times(closed), "default": dict(arguments)}
 
 
 def _close(schema: Any) -> Any:
@@ -40,6 +43,21 @@ def _close(schema: Any) -> Any:
     if "items" in closed:
         closed["items"] = _close(closed["items"])
     return closed
+
+
+def _with_local_times(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_with_local_times(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    widened = {
+        key: one if key in _VALUES else _with_local_times(one) for key, one in schema.items()
+    }
+    name = schema.get("format")
+    if name in _TIMES and "anyOf" not in schema:
+        del widened["format"]
+        widened["anyOf"] = [{"format": name}, {"format": f"{name}-local"}]
+    return widened
 
 
 def _close_object(schema: dict[str, Any]) -> dict[str, Any]:

@@ -1,12 +1,15 @@
 """The form of a call's arguments accepts what the tool can take, and nothing else."""
 
 import json
+from datetime import datetime
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
 from ringback.agents.arguments import to_form
+from ringback.domain.errors import Problem
+from ringback.gateway.pages.form_model import Control, Group
 from ringback.gateway.pages.form_schema import to_form as to_page
 from ringback.gateway.pages.form_values import initial_values
 from ringback.result_schema.checker import SchemaChecker
@@ -24,6 +27,12 @@ class Order(BaseModel):
     euros: int
     lines: list[Line] = []
     note: Line | None = None
+
+
+class Flight(BaseModel):
+    when: datetime
+    back: datetime | None = None
+    format: str = "date-time"
 
 
 FLAT = {
@@ -71,6 +80,29 @@ async def test_form_accepts_only_what_the_tool_can_take(
     problems = await checker.problems(json.dumps(made(schema)), json.dumps(edit).encode())
 
     assert (not problems) is is_valid
+
+
+@pytest.mark.parametrize("at", ["2026-12-24T10:00:00", "2026-12-24T10:00:00+01:00"])
+@pytest.mark.parametrize("place", ["when", "back"])
+async def test_time_needs_no_offset(at: str, place: str) -> None:
+    form = to_form(Flight.model_json_schema(), {"when": "2026-12-24T10:00:00"})
+    edit = {"when": "2026-12-24T10:00:00", "format": "date-time", place: at}
+
+    problems = await SchemaChecker().problems(json.dumps(form), json.dumps(edit).encode())
+    wrong = json.dumps({**edit, place: "tomorrow"}).encode()
+
+    assert problems == []
+    assert await SchemaChecker().problems(json.dumps(form), wrong) == [
+        Problem(f"/{place}", 'it is not a "date-time"')
+    ]
+
+
+async def test_page_has_a_control_for_times() -> None:
+    form = to_page(to_form(Flight.model_json_schema(), {"when": "2026-12-24T10:00:00"}))
+
+    assert isinstance(form.root, Group)
+    controls = [getattr(one, "control", None) for one in form.root.members.values()]
+    assert controls[:2] == [Control.DATE_TIME, Control.DATE_TIME]
 
 
 def test_page_shows_the_arguments_prefilled() -> None:
