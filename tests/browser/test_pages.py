@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, Page, expect
 
+from ringback.agents.arguments import to_form
 from ringback.domain.callback import Callback, State
 from ringback.domain.link import ALL_VERBS, Link
 from ringback.domain.outcome import Completed
@@ -100,6 +101,41 @@ async def test_person_corrects_the_form_and_approves(
         "pay_on": None,
         "lines": [{"sku": "A1"}],
     }
+
+
+CALL = {
+    "when": "2026-12-24T10:00:00",
+    "back": "2026-12-24T10:00:30.250300+01:00",
+    "at": "08:30:00",
+    "text": "two\nlines",
+    "bags": 1,
+}
+
+
+@pytest.mark.parametrize("is_edited", [False, True])
+async def test_browser_changes_no_argument_of_a_tool_that_a_person_left(
+    house: House, chromium: Browser, *, is_edited: bool
+) -> None:
+    properties = {
+        "when": {"type": "string", "format": "date-time"},
+        "back": {"type": "string", "format": "date-time"},
+        "at": {"type": "string", "format": "time"},
+        "text": {"type": "string"},
+        "bags": {"type": "integer"},
+    }
+    form = to_form({"type": "object", "properties": properties}, CALL)
+    callback = await asked(house, result_schema=json.dumps(form), policy=Policy(require_form=False))
+    page = await chromium.new_page()
+    await page.goto(url_of(house, callback))
+
+    await page.get_by_label("Approve").check()
+    if is_edited:
+        await page.get_by_label("Bags").fill("2")
+    await page.get_by_role("button", name="Send").click()
+
+    await expect(page.locator(".state")).to_have_text(re.compile("Accepted|Approved"))
+    decision = await decision_of(house, callback)
+    assert decision.get("form") == ({**CALL, "bags": 2} if is_edited else None)
 
 
 async def test_keyboard_alone_rejects_with_a_reason(house: House, chromium: Browser) -> None:

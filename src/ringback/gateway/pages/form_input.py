@@ -162,7 +162,7 @@ def _to_utc(text: str) -> str:
         at = datetime.fromisoformat(text)
     except ValueError:
         return text
-    return (at if at.tzinfo is None else at.astimezone(UTC)).replace(tzinfo=None).isoformat()
+    return _shorten((at if at.tzinfo is None else at.astimezone(UTC)).replace(tzinfo=None))
 
 
 def _to_utc_time(text: str) -> str:
@@ -172,12 +172,23 @@ def _to_utc_time(text: str) -> str:
         return text
     ahead = at.utcoffset() or timedelta()
     moved = datetime.combine(datetime(2000, 1, 2, tzinfo=UTC), at.replace(tzinfo=UTC)) - ahead
-    return moved.time().isoformat()
+    return _shorten(moved.time())
+
+
+def _shorten(at: datetime | time) -> str:
+    """Return a time as browsers write it: to the millisecond, and without zeros at its end.
+
+    A control whose text the browser rewrites would look as if a person had changed it, and one with
+    microseconds would be empty.
+    """
+    return at.isoformat(timespec="milliseconds").rstrip("0").rstrip(".").removesuffix(":00")
 
 
 _TO_TYPED: Final[Mapping[Control, Callable[[str], str]]] = {
     Control.DATE_TIME: _to_utc,
+    Control.LOCAL_DATE_TIME: _to_utc,
     Control.TIME: _to_utc_time,
+    Control.LOCAL_TIME: _to_utc_time,
 }
 
 

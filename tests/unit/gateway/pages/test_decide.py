@@ -335,12 +335,12 @@ async def test_example_for_programs_is_accepted_with_the_form_it_needs(
 @pytest.mark.parametrize(
     ("typed", "form"),
     [
-        ({"form/at": "2026-11-30T04:30:00", "form/note": ""}, None),
+        ({"form/at": "2026-11-30T04:30", "form/note": ""}, None),
         (
-            {"form/at": "2026-11-30T04:30:00", "form/note": "x"},
+            {"form/at": "2026-11-30T04:30", "form/note": "x"},
             {"at": "2026-11-30T10:00:00+05:30", "note": "x"},
         ),
-        ({"form/at": "2026-11-30T04:30:00", "form/note": "", "choice": "reject"}, None),
+        ({"form/at": "2026-11-30T04:30", "form/note": "", "choice": "reject"}, None),
     ],
     ids=["approved as shown", "one value changed", "rejected"],
 )
