@@ -118,11 +118,11 @@ def test_tool_without_arguments_has_no_form(schema: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("default", [float("inf"), object()], ids=["infinite", "object"])
-def test_tool_whose_schema_is_no_json_has_no_form(default: object) -> None:
+def test_tool_whose_schema_cannot_be_sent_as_json_has_no_form(default: object) -> None:
     assert to_form({"properties": {"euros": {"default": default}}}, ARGUMENTS) is None
 
 
-def test_schema_of_the_tool_stays_as_it_is() -> None:
+def test_schema_of_the_tool_stays_unchanged() -> None:
     schema = Order.model_json_schema()
     made(schema)
 
