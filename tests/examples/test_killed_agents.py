@@ -6,24 +6,21 @@ from tests.acceptance.command_line import Command
 from tests.acceptance.programs import Program
 from tests.acceptance.site import Site
 from tests.examples.conftest import RunExample
-from tests.examples.test_agents import QUESTION
+from tests.examples.test_agents import ELSEWHERE, EXAMPLES, QUESTION
 from tests.integration.agents.agent_env import need
 
 pytestmark = [pytest.mark.server, pytest.mark.processes, pytest.mark.thorough]
 
 
-@pytest.mark.parametrize(
-    "example",
-    ["openai_agents.py", pytest.param("strands_agents.py", marks=pytest.mark.other_agents)],
-)
+@pytest.mark.parametrize("example", EXAMPLES)
 async def test_person_is_asked_once_though_the_worker_is_killed(
     site: Site,
     gateway: Program,  # noqa: ARG001 - it delivers what is decided
     run_example: RunExample,
     example: str,
 ) -> None:
-    if example == "strands_agents.py":
-        need("temporalio-strands-agents")
+    if example in ELSEWHERE:
+        need(ELSEWHERE[example])
     async with run_example(example, "worker") as first:
         await first.line("Worker is running")
         async with run_example(example, "refund", "17", "250") as sent:
