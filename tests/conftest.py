@@ -42,6 +42,9 @@ HOW_TO_START = "run `make setup`, or set TEMPORAL_ADDRESS"
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
     for item in items:
+        if " at 0x" in item.nodeid:
+            msg = f"{item.nodeid}: give it an id without an address, which differs in each process"
+            raise pytest.UsageError(msg)
         timeouts = [seconds for mark, seconds in LONGER.items() if item.get_closest_marker(mark)]
         if timeouts and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(max(timeouts)))

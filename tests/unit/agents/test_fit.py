@@ -41,7 +41,7 @@ RIGHT = {"amount": "1.10", "day": "2026-11-30", "lines": [{"sku": "a"}], "tags":
         (pay, {**RIGHT, "lines": [{}]}, "lines"),
         (free, {"a": 1, "b": 2, "c": 3}, None),
     ],
-    ids=str,
+    ids=["right", "more", "amount", "two", "nested", "untyped"],
 )
 def test_arguments_that_cannot_be_decoded_are_named(
     function: Callable[..., None], arguments: dict[str, Any], wrong: str | None
