@@ -11,8 +11,8 @@ from benchmarks.bench import Bench
 from benchmarks.figures import P50, P99, RATE, Notes
 from benchmarks.programs import Program, python, running
 from benchmarks.questions import Keys, gateway
+from benchmarks.rivals.raw_token import path_of
 from benchmarks.rivals.restate import restate
-from benchmarks.rivals.seed import path_of
 from benchmarks.stores import Template, check_kept
 from benchmarks.suspended import asking
 from benchmarks.temporals import dev_server, silent_temporal
@@ -161,12 +161,12 @@ async def noop(
 
 
 @asynccontextmanager
-async def seed(bench: Bench, count: int) -> AsyncIterator[Target]:
-    """Run the seed's design for the block, with `count` activities that wait."""
+async def raw_token(bench: Bench, count: int) -> AsyncIterator[Target]:
+    """Run the raw task token for the block, with `count` activities that wait."""
     async with dev_server(bench.new_folder()) as (_, address):
         async with asking(address) as askers:
             waiting = await askers.suspend(count)
-        words = python("benchmarks.rivals.seed", address)
+        words = python("benchmarks.rivals.raw_token", address)
         async with running(words, cwd=bench.root) as server:
             paths = [path_of(one.task_token) for one in waiting]
             yield Target(server, await server.ready(), paths)

@@ -10,7 +10,7 @@ from benchmarks.figures import P99, RATE, Bar, Figures, Measured, Notes
 from benchmarks.postgresql import running_cluster
 from benchmarks.questions import Keys
 from benchmarks.stores import PostgresqlTemplate, SqliteTemplate
-from benchmarks.targets import Target, awakeables, noop, ours, seed
+from benchmarks.targets import Target, awakeables, noop, ours, raw_token
 from benchmarks.temporals import refusing_temporal, silent_temporal
 
 WORK: Final = "accept"
@@ -23,7 +23,7 @@ POSTGRESQL: Final = "Ringback, PostgreSQL"
 TEMPORAL_REFUSES: Final = "Ringback, SQLite, Temporal refuses"
 ASGI: Final = "no-op, bare ASGI"
 ROUTE: Final = "no-op, Starlette route"
-SEED: Final = "seed's design"
+BY_HAND: Final = "raw task token"
 RESTATE: Final = "Restate"
 
 CONNECTIONS: Final = (1, 16, 64, 256)
@@ -44,7 +44,7 @@ Each request is a `POST` of 200 bytes of JSON to its own open callback.
 - **No-op** reads the body and replies with a receipt of the same size, on the same server stack as
   the gateway (uvicorn with httptools and uvloop, with the gateway's limits). *Bare ASGI* is one
   callable without a framework: the ceiling. *Starlette route* adds the cost of a framework.
-- **Seed's design** is a FastAPI route with the raw task token in the query, which calls
+- **Raw task token** is a FastAPI route with the raw task token in the query, which calls
   `handle.complete` before it replies. Each token belongs to an activity that waits on the real dev
   server, which stores its data in memory; no worker runs during the measurement.
 - **Restate** is the server of the npm package; each request resolves the awakeable of its own
@@ -76,7 +76,7 @@ async def measure(bench: Bench) -> Iterable[Measured]:
             OURS: lambda _: ours(bench, sqlite, keys, temporal=silent_temporal()),
             POSTGRESQL: lambda _: ours(bench, postgresql, keys, temporal=silent_temporal()),
             TEMPORAL_REFUSES: lambda _: ours(bench, sqlite, keys, temporal=refusing_temporal()),
-            SEED: lambda connections: seed(bench, bench.scaled(_TOKENS[connections])),
+            BY_HAND: lambda connections: raw_token(bench, bench.scaled(_TOKENS[connections])),
             RESTATE: lambda connections: awakeables(bench, bench.scaled(_AWAKEABLES[connections])),
         }
         for connections in CONNECTIONS if not bench.is_quick else (1, AT_THE_BAR):
@@ -97,7 +97,9 @@ def bars(figures: Figures) -> Iterable[Bar]:
     of_asgi = figures.ratios(OURS, ASGI, at=at)
     yield Bar(f"{where}: of the rate of a bare ASGI no-op", 0.3, of_asgi)
     yield Bar(f"{where}: times Restate's rate", 1.5, figures.ratios(OURS, RESTATE, at=at))
-    yield Bar(f"{where}: times the seed's rate", 20, figures.ratios(OURS, SEED, at=at))
+    yield Bar(
+        f"{where}: times the rate of the raw task token", 20, figures.ratios(OURS, BY_HAND, at=at)
+    )
     p99 = figures.values(OURS, at=at, what=P99)
     yield Bar(f"{where}: p99", 25, p99, unit="ms", is_ceiling=True)
     same = figures.ratios(POSTGRESQL, OURS, at=at)

@@ -15,7 +15,7 @@ from benchmarks.bench import Bench
 from benchmarks.figures import P50, P99, RATE, Bar, Figures, Measured, Notes, percentile
 from benchmarks.programs import Program, python, running
 from benchmarks.questions import Keys, gateway, open_for
-from benchmarks.rivals.seed import path_of
+from benchmarks.rivals.raw_token import path_of
 from benchmarks.suspended import Askers, answered, asking
 from benchmarks.targets import BODY
 from benchmarks.temporals import dev_server
@@ -28,7 +28,7 @@ COMPARED: Final = RATE
 PLOTTED: Final = (RATE, P50)
 
 LOOP: Final = "bare loop of handle.complete"
-SEED: Final = "seed's design"
+BY_HAND: Final = "raw task token"
 MANY: Final = "all at once"
 POSTED: Final = "all at once, by POST"
 ONE: Final = "one at a time"
@@ -43,7 +43,7 @@ one worker runs all of them.
   in its own process, with the number of parallel calls that was fastest in two tries; the column
   *calls at a time* shows it: 16, 32, 64, 128 or 256.
 - **All at once, by POST**: wrk sends them on 64 connections to **Ringback**, which accepts and
-  delivers in one process, and to the **seed's design**.
+  delivers in one process, and to the **raw task token**.
 - **One at a time**: at most one request every 50 ms; the time from sending the request until the
   workflow has the answer.
 """
@@ -73,8 +73,8 @@ async def measure(bench: Bench) -> Iterable[Measured]:
 def bars(figures: Figures) -> Iterable[Bar]:
     """Return the bars of applying."""
     yield Bar("of the bare loop's rate", 0.95, figures.ratios(OURS, LOOP, at=MANY))
-    over = figures.differences(OURS, SEED, at=ONE, what=P50)
-    sentence = "one at a time: p50 from request to result, over that of the seed's design"
+    over = figures.differences(OURS, BY_HAND, at=ONE, what=P50)
+    sentence = "one at a time: p50 from request to result, over that of the raw task token"
     yield Bar(sentence, 10, over, unit="ms", is_ceiling=True)
 
 
@@ -94,9 +94,9 @@ class _Stage:
             (f"{LOOP}, {MANY}", partial(self._loop, fastest)),
             (f"{OURS}, {MANY}", self._deliver),
             (f"{OURS}, {POSTED}", partial(self._posted, OURS, self._gateway)),
-            (f"{SEED}, {POSTED}", partial(self._posted, SEED, self._seed)),
+            (f"{BY_HAND}, {POSTED}", partial(self._posted, BY_HAND, self._by_hand)),
             (f"{OURS}, {ONE}", partial(self._single, OURS, self._gateway)),
-            (f"{SEED}, {ONE}", partial(self._single, SEED, self._seed)),
+            (f"{BY_HAND}, {ONE}", partial(self._single, BY_HAND, self._by_hand)),
         ]
 
     async def fastest(self) -> int:
@@ -166,10 +166,10 @@ class _Stage:
         return gateway(store_url, self.keys, temporal=self.address, folder=folder)
 
     @asynccontextmanager
-    async def _seed(
+    async def _by_hand(
         self, waiting: Sequence[activity.Info]
     ) -> AsyncIterator[tuple[str, Sequence[str]]]:
-        words = python("benchmarks.rivals.seed", self.address)
+        words = python("benchmarks.rivals.raw_token", self.address)
         async with running(words, cwd=self.bench.root) as program:
             yield await program.ready(), [path_of(one.task_token) for one in waiting]
 

@@ -10,7 +10,7 @@ from benchmarks.bench import Bench
 from benchmarks.figures import P50, P99, RATE, Bar, Figures, Measured, Notes
 from benchmarks.programs import Program, python, running
 from benchmarks.questions import Keys, gateway, open_for
-from benchmarks.rivals.seed import path_of
+from benchmarks.rivals.raw_token import path_of
 from benchmarks.stores import count_accepted
 from benchmarks.suspended import answered_so_far, asking
 from benchmarks.targets import BODY
@@ -23,7 +23,7 @@ OURS: Final = "Ringback"
 COMPARED: Final = RATE
 PLOTTED: Final = ()
 
-SEED: Final = "seed's design"
+BY_HAND: Final = "raw task token"
 
 _UNANSWERED: Final = "unanswered"
 _REFUSED: Final = "refused"
@@ -58,8 +58,8 @@ async def measure(bench: Bench) -> Iterable[Measured]:
     notes = Notes()
     bench.say(OURS)
     await _ours(bench, notes)
-    bench.say(SEED)
-    await _seed(bench, notes)
+    bench.say(BY_HAND)
+    await _by_hand(bench, notes)
     return notes.measured()
 
 
@@ -90,16 +90,16 @@ async def _ours(bench: Bench, notes: Notes) -> None:
     note.add(max(0, load.good - await count_accepted(store_url)), "", what=_LOST)
 
 
-async def _seed(bench: Bench, notes: Notes) -> None:
+async def _by_hand(bench: Bench, notes: Notes) -> None:
     async with dev_server(bench.new_folder()) as (_, address), asking(address) as askers:
         waiting = await askers.suspend(bench.scaled(_ANSWERS), per_workflow=_PER_WORKFLOW)
         paths = [path_of(one.task_token) for one in waiting]
-        words = python("benchmarks.rivals.seed", address)
+        words = python("benchmarks.rivals.raw_token", address)
         async with running(words, cwd=bench.root) as program:
             url = await program.ready()
             async with _watched(program) as memory:
                 load = await _burst(bench, url, paths)
-            note = _Notes(notes, SEED, f"{len(paths):,} answers")
+            note = _Notes(notes, BY_HAND, f"{len(paths):,} answers")
             note.burst(load, asked=len(paths), applied=answered_so_far(waiting))
             note.memory(memory, peak=program.peak_memory())
 

@@ -1,6 +1,6 @@
 """The activity: it calls the service, and completes asynchronously with the callback.
 
-What the seed's activity did in a second method, on the callback, Ringback's gateway does.
+What such an activity does by hand in a second method, on the callback, Ringback's gateway does.
 """
 
 from datetime import timedelta

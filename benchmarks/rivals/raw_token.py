@@ -1,6 +1,6 @@
 """The design that Ringback began as: the raw task token in the query, Temporal asked in between.
 
-Run as `python -m benchmarks.rivals.seed <address of Temporal>`; prints `ready <url>`.
+Run as `python -m benchmarks.rivals.raw_token <address of Temporal>`; prints `ready <url>`.
 """
 
 import sys
