@@ -19,7 +19,7 @@ def path_of(task_token: bytes) -> str:
     return f"/complete?token={urlsafe_b64encode(task_token).decode()}"
 
 
-def seed_app(client: Client) -> FastAPI:
+def create_app(client: Client) -> FastAPI:
     """Return the application; it answers when Temporal has."""
     app = FastAPI()
 
@@ -34,7 +34,7 @@ def seed_app(client: Client) -> FastAPI:
 
 async def _serve(address: str) -> None:
     client = await Client.connect(address)
-    await serve(seed_app(client))
+    await serve(create_app(client))
 
 
 if __name__ == "__main__":
