@@ -109,19 +109,36 @@ CALL = {
     "at": "08:30:00",
     "text": "two\nlines",
     "bags": 1,
+    "passenger": {"name": "Ada"},
 }
 
 
-@pytest.mark.parametrize("is_edited", [False, True])
+@pytest.mark.parametrize(
+    ("typed", "edit"),
+    [
+        ({}, None),
+        ({"bags": "2"}, {"bags": 2}),
+        ({"when": "2026-12-24T11:00"}, {"when": "2026-12-24T11:00:00"}),
+        ({"back": "2026-12-24T11:00"}, {"back": "2026-12-24T11:00:00Z"}),
+    ],
+    ids=["as shown", "a number", "a time without an offset", "a time with an offset"],
+)
 async def test_browser_changes_no_argument_of_a_tool_that_a_person_left(
-    house: House, chromium: Browser, *, is_edited: bool
+    house: House, chromium: Browser, typed: dict[str, str], edit: dict[str, Any] | None
 ) -> None:
+    card = {"anyOf": [{"type": "string"}, {"type": "null"}], "default": None}
     properties = {
         "when": {"type": "string", "format": "date-time"},
         "back": {"type": "string", "format": "date-time"},
         "at": {"type": "string", "format": "time"},
         "text": {"type": "string"},
         "bags": {"type": "integer"},
+        "seats": {"type": "integer", "default": 1},
+        "passenger": {
+            "type": "object",
+            "required": ["name", "card"],
+            "properties": {"name": {"type": "string"}, "card": card},
+        },
     }
     form = to_form({"type": "object", "properties": properties}, CALL)
     callback = await asked(house, result_schema=json.dumps(form), policy=Policy(require_form=False))
@@ -129,13 +146,13 @@ async def test_browser_changes_no_argument_of_a_tool_that_a_person_left(
     await page.goto(url_of(house, callback))
 
     await page.get_by_label("Approve").check()
-    if is_edited:
-        await page.get_by_label("Bags").fill("2")
+    for name, text in typed.items():
+        await page.locator(f'[name="form/{name}"]').fill(text)
     await page.get_by_role("button", name="Send").click()
 
     await expect(page.locator(".state")).to_have_text(re.compile("Accepted|Approved"))
     decision = await decision_of(house, callback)
-    assert decision.get("form") == ({**CALL, "bags": 2} if is_edited else None)
+    assert decision.get("form") == (None if edit is None else {**CALL, **edit})
 
 
 async def test_keyboard_alone_rejects_with_a_reason(house: House, chromium: Browser) -> None:

@@ -16,7 +16,9 @@ def to_form(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str
 
     Objects accept only the properties that they name, unless they say otherwise: a tool ignores
     unknown ones, and the note for the model would name them. Dates and times need no UTC offset:
-    models often leave it out, and tools in Python accept that.
+    models often leave it out, and tools in Python accept that. Where a schema requires all members
+    of an object, as OpenAI's strict mode does, those that are nullable or have a default may be
+    absent: the call may have left them out.
     """
     if not schema.get("properties"):
         return None
@@ -27,7 +29,7 @@ def to_form(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str
         return None
     # A part of `allOf` that is closed would reject what the other parts name.
     closed = _close(copied) if '"allOf"' not in json.dumps(copied) else _close_object(copied)
-    return {**_with_local_times(closed), "default": dict(arguments)}
+    return {**_with_local_times(_loosen(closed)), "default": dict(arguments)}
 
 
 def _close(schema: Any) -> Any:
@@ -43,6 +45,27 @@ def _close(schema: Any) -> Any:
     if "items" in closed:
         closed["items"] = _close(closed["items"])
     return closed
+
+
+def _loosen(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_loosen(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    loose = {key: one if key in _VALUES else _loosen(one) for key, one in schema.items()}
+    members, required = schema.get("properties"), schema.get("required")
+    if isinstance(members, dict) and isinstance(required, list) and members.keys() <= {*required}:
+        loose["required"] = [name for name in required if not _may_be_absent(members.get(name))]
+    return loose
+
+
+def _may_be_absent(schema: Any) -> bool:
+    if not isinstance(schema, dict):
+        return False
+    kinds = schema.get("type")
+    branches = [*schema.get("anyOf", ()), *schema.get("oneOf", ())]
+    is_null = kinds == "null" or (isinstance(kinds, list) and "null" in kinds)
+    return is_null or "default" in schema or any(map(_may_be_absent, branches))
 
 
 def _with_local_times(schema: Any) -> Any:

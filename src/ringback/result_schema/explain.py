@@ -5,12 +5,12 @@ each level of a recursive union. The explainer follows only the branch that fits
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
 from typing import Any, Final, Protocol
 
-from jsonschema_rs import ReferencingError, ValidationError
+from jsonschema_rs import ReferencingError, ValidationError, ValidationErrorKind
 
 from ringback.domain.errors import Problem
 from ringback.domain.exact_json import escape_step, resolve
@@ -31,6 +31,19 @@ _ON_THE_SPOT: Final = frozenset({
     *("minProperties", "maxProperties", "required", "dependentRequired"),
 })
 """Keywords that contain no schema."""
+
+_EXAMPLES: Final = {
+    "date": "2026-11-30",
+    "date-time": "2026-11-30T10:00:00Z",
+    "date-time-local": "2026-11-30T10:00:00",
+    "time": "10:00:00Z",
+    "time-local": "10:00:00",
+    "duration": "PT1H30M",
+    "uuid": "12345678-1234-4678-9234-567812345678",
+    "email": "ada@example.org",
+    "uri": "https://example.com/",
+}
+"""A valid text of each format, for messages."""
 
 _BY_CONTENT: Final = frozenset({"enum", "const", "uniqueItems"})
 
@@ -107,7 +120,7 @@ class Explainer:
         if not isinstance(node.schema, dict):
             return
         for error in self.errors_on_the_spot(node):
-            yield to_problem(node.path, error.message)
+            yield to_problem(node.path, _to_message(error))
         yield from self._in_place(node)
         if isinstance(node.value, dict):
             yield from self._members(node)
@@ -152,7 +165,9 @@ class Explainer:
                 for pattern in patterns
                 if self._matches(pattern, name)
             ]
-            if not applied and "additionalProperties" in schema:
+            if not applied and schema.get("additionalProperties") is False:
+                yield to_problem((*node.path, name), _name_known(properties))
+            elif not applied and "additionalProperties" in schema:
                 applied = [node.inside("additionalProperties")]
             yield from (one.at(name) for one in applied)
             if "propertyNames" in schema:
@@ -195,6 +210,17 @@ def to_problem(path: tuple[str | int, ...], message: str) -> Problem:
 def cut(text: str) -> str:
     """Return at most `LONGEST_TEXT` characters of `text`."""
     return text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 1]}…"
+
+
+def _to_message(error: ValidationError) -> str:
+    kind = error.kind
+    example = _EXAMPLES.get(kind.format) if isinstance(kind, ValidationErrorKind.Format) else None
+    return error.message if example is None else f"{error.message}, such as {example}"
+
+
+def _name_known(properties: Iterable[str]) -> str:
+    known = ", ".join(properties)
+    return f"there is no such name; leave it out{f', or use one of: {known}' if known else ''}"
 
 
 def _items(node: Node) -> Iterator[Node]:

@@ -11,7 +11,7 @@ from ringback.agents.arguments import to_form
 from ringback.domain.errors import Problem
 from ringback.gateway.pages.form_model import Control, Group
 from ringback.gateway.pages.form_schema import to_form as to_page
-from ringback.gateway.pages.form_values import initial_values
+from ringback.gateway.pages.form_values import initial_values, is_filled_in, read_form
 from ringback.result_schema.checker import SchemaChecker
 
 ARGUMENTS = {"order": "o1", "euros": 50}
@@ -93,7 +93,7 @@ async def test_time_needs_no_offset(at: str, place: str) -> None:
 
     assert problems == []
     assert await SchemaChecker().problems(json.dumps(form), wrong) == [
-        Problem(f"/{place}", 'it is not a "date-time"')
+        Problem(f"/{place}", 'it is not a "date-time", such as 2026-11-30T10:00:00Z')
     ]
 
 
@@ -102,7 +102,37 @@ async def test_page_has_a_control_for_times() -> None:
 
     assert isinstance(form.root, Group)
     controls = [getattr(one, "control", None) for one in form.root.members.values()]
-    assert controls[:2] == [Control.DATE_TIME, Control.DATE_TIME]
+    assert controls[:2] == [Control.LOCAL_DATE_TIME, Control.DATE_TIME]
+
+
+STRICT = {
+    "type": "object",
+    "properties": {
+        "who": {
+            "type": "object",
+            "properties": {"name": {"type": "string"}, "card": {"type": ["string", "null"]}},
+            "required": ["name", "card"],
+        },
+        "seat": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+        "bags": {"type": "integer", "default": 0},
+    },
+    "required": ["who", "seat", "bags"],
+}
+
+
+async def test_what_a_call_left_out_of_a_strict_schema_stays_absent_beside_an_edit() -> None:
+    form = to_form(STRICT, {"who": {"name": "Ada"}})
+    page = to_page(form)
+    shown = [(name, text) for name, texts in initial_values(page).typed.items() for text in texts]
+
+    same = read_form(page, shown)
+    edited = read_form(page, [*((n, t) for n, t in shown if t != "Ada"), ("form/who/name", "Bob")])
+
+    assert not is_filled_in(page, same)
+    assert json.loads(same.body or b"") == {"who": {"name": "Ada"}}
+    assert json.loads(edited.body or b"") == {"who": {"name": "Bob"}}
+    assert await SchemaChecker().problems(json.dumps(form), edited.body or b"") == []
+    assert await SchemaChecker().problems(json.dumps(form), b'{"seat": null}') != []
 
 
 def test_page_shows_the_arguments_prefilled() -> None:

@@ -93,8 +93,8 @@ def test_each_wrong_field_of_a_model_has_its_place() -> None:
     found = {one.path: one.message for one in find_problems(made, json.dumps(answer).encode())}
 
     assert found == {
-        "/id": 'it is not a "uuid"',
-        "/at": 'it is not a "date-time"',
+        "/id": 'it is not a "uuid", such as 12345678-1234-4678-9234-567812345678',
+        "/at": 'it is not a "date-time", such as 2026-11-30T10:00:00Z',
         "/cents": 'it is not of type "integer"',
         "/total": 'it does not match "^[0-9]+(\\.[0-9]{0,2})?$"',
     }
@@ -112,6 +112,15 @@ def test_unreadable_type_is_reported_in_problems() -> None:
     assert problems({"properties": {"a": {"not": {}}}}, {"a": 1}) == [
         ("/a", "the worker can read no value here")
     ]
+
+
+@pytest.mark.parametrize(
+    ("known", "more"), [({"a": {}, "b": {}}, ", or use one of: a, b"), ({}, "")]
+)
+def test_unknown_name_is_reported_with_the_known_ones(known: dict[str, object], more: str) -> None:
+    said = {"properties": known, "additionalProperties": False}
+
+    assert problems(said, {"to": 1}) == [("/to", f"there is no such name; leave it out{more}")]
 
 
 def test_number_of_problems_is_bounded() -> None:

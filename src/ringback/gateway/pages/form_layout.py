@@ -20,13 +20,13 @@ from ringback.gateway.pages.form_model import (
     Union,
     to_text,
 )
-from ringback.gateway.pages.form_values import (
-    FormValues,
+from ringback.gateway.pages.form_reader import (
     chosen_branch,
     chosen_options,
     count_rows,
     is_needed,
 )
+from ringback.gateway.pages.form_values import FormValues
 
 MOST_RADIOS: Final = 8
 """A choice of more options is a list to open."""

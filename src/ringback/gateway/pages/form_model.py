@@ -93,12 +93,14 @@ class Input(Field):
         hint: Bounds and formats, for people.
         bounds: The keywords of its schema that bound a number.
         schema: Its schema as text, for a JSON field.
+        offset_is_optional: Whether a time may have a UTC offset or none.
     """
 
     control: Control
     hint: str = ""
     bounds: Mapping[str, Any] = field(default_factory=dict)
     schema: str = ""
+    offset_is_optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +138,15 @@ class Constant(Field):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group(Field):
-    """An object whose members have their own fields."""
+    """An object whose members have their own fields.
+
+    Attributes:
+        members: Their fields, by their names.
+        is_open: Whether its schema says that it may have members without a field.
+    """
 
     members: Mapping[str, Field]
+    is_open: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,6 +224,26 @@ def to_label(name: str) -> str:
     words = [word for word in _WORD.split(name) if word]
     plain = " ".join([*words[:1], *(_lower(word) for word in words[1:])])
     return plain[:1].upper() + plain[1:]
+
+
+def branch_label(built: Field) -> str:
+    """Return the name of a branch without a title."""
+    match built:
+        case Group(members=members):
+            tags = [one.value for one in members.values() if isinstance(one, Constant)]
+            return (
+                to_label(to_text(tags[0]))
+                if tags
+                else ", ".join(one.label for one in members.values())
+            )
+        case Input(control=control):
+            return to_label(control.value)
+        case Constant(value=value):
+            return to_text(value)
+        case Rows() | Choice(is_many=True):
+            return "List"
+        case _:
+            return "Choice"
 
 
 def to_text(value: Any, *, indent: int | None = None) -> str:

@@ -16,10 +16,12 @@ from ringback.gateway.pages.form_model import (
     Option,
     Rows,
     Union,
+    branch_label,
     describe_bounds,
     to_label,
     to_text,
 )
+from ringback.gateway.pages.form_zones import set_zones
 from ringback.gateway.pages.plain_schema import NotPlainError, PlainSchema, SchemaReader
 
 MOST_PARTS: Final = 1000
@@ -84,7 +86,7 @@ def to_form(schema: Any) -> Form:
     Every schema has one: what has no control of its own becomes a field for JSON text.
     """
     try:
-        return Form(_Builder(schema).build(schema, _Place("Your answer")))
+        return Form(set_zones(_Builder(schema).build(schema, _Place("Your answer")), [MISSING]))
     except (_TooLargeError, RecursionError):
         return Form(_to_json_field(schema, _Place("Your answer")))
 
@@ -165,7 +167,7 @@ class _Builder:
             inner = _Place(f"Choice {number}", depth=_deeper(place), is_branch=True)
             built = self.build(branch, inner, plain.seen)
             if built.label == inner.label:
-                built = replace(built, label=_branch_label(built))
+                built = replace(built, label=branch_label(built))
             branches.append(built)
         if plain.is_nullable or not place.is_required:
             branches.append(_no_value_branch(plain))
@@ -189,7 +191,8 @@ class _Builder:
         for name, schema in properties.items():
             inner = _Place(to_label(name), name in required, _deeper(place), is_tag=place.is_branch)
             members[name] = self.build(schema, inner, plain.seen)
-        return Group(label=place.label, members=members)
+        is_open = plain.keywords.get("additionalProperties", False) is not False
+        return Group(label=place.label, members=members, is_open=is_open)
 
     def _to_list(self, plain: PlainSchema, place: _Place) -> Field:
         least = plain.keywords.get("minItems", 0)
@@ -219,6 +222,7 @@ def _to_input(plain: PlainSchema, place: _Place) -> Input:
         control=control,
         hint=describe_bounds(control, keywords),
         bounds=keywords,
+        offset_is_optional=plain.offset_is_optional,
     )
 
 
@@ -260,26 +264,6 @@ def _no_value(plain: PlainSchema) -> Option:
 
 def _no_value_branch(plain: PlainSchema) -> Constant:
     return Constant(label="No value", value=_no_value(plain).value)
-
-
-def _branch_label(built: Field) -> str:
-    """Return the name of a branch without a title."""
-    match built:
-        case Group(members=members):
-            tags = [one.value for one in members.values() if isinstance(one, Constant)]
-            return (
-                to_label(to_text(tags[0]))
-                if tags
-                else ", ".join(one.label for one in members.values())
-            )
-        case Input(control=control):
-            return to_label(control.value)
-        case Constant(value=value):
-            return to_text(value)
-        case Rows() | Choice(is_many=True):
-            return "List"
-        case _:
-            return "Choice"
 
 
 def _label(keywords: Mapping[str, Any], place: _Place) -> str:

@@ -36,6 +36,7 @@ class PlainSchema:
         options: The valid values besides null, if they are listed.
         branches: The schemas of different kinds of values.
         seen: The references that led here.
+        offset_is_optional: Whether a time may have a UTC offset or none.
     """
 
     keywords: Mapping[str, Any]
@@ -44,6 +45,7 @@ class PlainSchema:
     options: tuple[Option, ...] | None = None
     branches: tuple[Any, ...] | None = None
     seen: frozenset[str]
+    offset_is_optional: bool = False
 
     @property
     def properties(self) -> Mapping[str, Any]:
@@ -153,8 +155,14 @@ class SchemaReader:
                 keywords=_merge(decimal, rest), type="decimal", is_nullable=is_nullable, seen=seen
             )
         if rest.get("type") == "string" and all("type" not in one for one in flat):
-            keywords = {**_shared_format(flat), **rest}
-            return PlainSchema(keywords=keywords, type="string", is_nullable=is_nullable, seen=seen)
+            shared = _shared_format(flat)
+            return PlainSchema(
+                keywords={**shared, **rest},
+                type="string",
+                is_nullable=is_nullable,
+                seen=seen,
+                offset_is_optional=len(flat) > 1 and "format" in shared,
+            )
         options = [option for one in flat for option in _to_options(one)]
         if all(_listed(one) is not None for one in flat):
             return PlainSchema(

@@ -294,6 +294,166 @@ def test_value_that_nobody_changed_stays_as_it_was(part: dict[str, Any], value: 
     assert json.loads(edited.body or b"") == {**default, "other": "y"}
 
 
+EITHER_NULL = {"anyOf": [{"type": "string"}, {"type": "null"}], "default": None}
+AT = {"type": "string", "anyOf": [{"format": "date-time"}, {"format": "date-time-local"}]}
+STOP = {
+    "type": "object",
+    "required": ["sku"],
+    "properties": {
+        "sku": {"type": "string"},
+        "at": AT,
+        "note": EITHER_NULL,
+        "count": {"type": "integer", "default": 1},
+    },
+}
+PAID = {"type": "object", "required": ["on"], "properties": {"on": AT, "by": EITHER_NULL}}
+FLIGHT = {
+    "type": "object",
+    "required": ["passenger", "at", "text"],
+    "additionalProperties": {"type": "integer"},
+    "properties": {
+        "passenger": {
+            "type": "object",
+            "required": ["name"],
+            "properties": {"name": {"type": "string"}, "card": EITHER_NULL},
+        },
+        "at": AT,
+        "text": {"type": "string"},
+        "bags": {"type": "integer", "default": 0},
+        "window": {"type": "boolean", "default": True},
+        "fare": {"anyOf": [{"type": "number"}, {"type": "string"}]},
+        "seat": {"type": "object", "properties": {"row": {"type": "integer"}, "to": EITHER_NULL}},
+        "meals": {"type": "array", "uniqueItems": True, "items": {"enum": ["a", "b"]}},
+        "stops": {"type": "array", "items": STOP},
+        "paid": {"oneOf": [PAID, {"type": "integer"}]},
+        "edited": {"type": "string"},
+    },
+}
+TIMES = st.builds(
+    "{}{}".format,
+    st.datetimes().map(lambda at: at.isoformat()),
+    st.sampled_from(["", "Z", "+02:00", "-09:30"]),
+)
+STOPS = st.lists(
+    st.fixed_dictionaries(
+        {"sku": TEXTS},
+        optional={"at": TIMES, "note": st.none() | TEXTS, "count": st.integers(0, 2)},
+    ),
+    max_size=4,
+)
+CALLS = st.fixed_dictionaries(
+    {
+        "passenger": st.fixed_dictionaries({"name": TEXTS}, optional={"card": st.none() | TEXTS}),
+        "at": TIMES,
+        "text": st.sampled_from(["", " two\nlines ", "one"]),
+    },
+    optional={
+        "bags": st.integers(),
+        "window": st.booleans(),
+        "fare": st.sampled_from(["12.10", 12.5, "0.0"]),
+        "seat": st.fixed_dictionaries({}, optional={"row": st.integers(), "to": st.none() | TEXTS}),
+        "meals": st.permutations(["a", "b"]) | st.just([]),
+        "stops": STOPS,
+        "paid": st.integers()
+        | st.fixed_dictionaries({"on": TIMES}, optional={"by": st.none() | TEXTS}),
+        "unnamed": st.integers(),
+    },
+)
+
+
+def submitted(form: Form, **changed: str) -> Any:
+    """Return the JSON of a form in which only these controls were changed."""
+    controls = {**initial_values(form).typed, **{name: [text] for name, text in changed.items()}}
+    pairs = [
+        (name, text.replace("\n", "\r\n")) for name, texts in controls.items() for text in texts
+    ]
+    read = read_form(form, pairs)
+    assert read.problems == ()
+    return json.loads(read.body or b"")
+
+
+@given(CALLS)
+def test_edit_changes_only_what_a_person_changed(call: dict[str, Any]) -> None:
+    form = to_form({**FLIGHT, "default": call})
+
+    assert submitted(form) == call
+    assert submitted(form, **{"form/edited": "x"}) == {**call, "edited": "x"}
+    passenger = {**call["passenger"], "name": "new"}
+    assert submitted(form, **{"form/passenger/name": "new"}) == {**call, "passenger": passenger}
+
+
+@given(CALLS, STOPS.filter(len), st.data())
+def test_rows_beside_a_removed_one_keep_their_values(
+    call: dict[str, Any], stops: list[Any], data: st.DataObject
+) -> None:
+    stops = [{**stop, "sku": f"{number}{stop['sku']}"} for number, stop in enumerate(stops)]
+    form = to_form({**FLIGHT, "default": {**call, "stops": stops}})
+    row = data.draw(st.integers(0, len(stops) - 1))
+    (name,) = [name for name in initial_values(form).typed if name.endswith("~rows")]
+
+    pressed = [*pairs_of(initial_values(form)), ("~remove", f"{name.removesuffix('~rows')}/{row}")]
+    read = read_form(form, pairs_of(read_form(form, pressed)))
+
+    assert read.problems == ()
+    left = [stop for number, stop in enumerate(stops) if number != row]
+    assert json.loads(read.body or b"") == {**call, "stops": left}
+
+
+def test_row_that_was_added_has_only_what_was_entered() -> None:
+    call = {"passenger": {"name": "Ada"}, "at": "2026-12-24T10:00", "text": "", "stops": []}
+    form = to_form({**FLIGHT, "default": call})
+    controls = {"form/stops~rows": "1", "form/stops/0/sku": "x", "form/stops/0/count": "2"}
+
+    assert submitted(form, **controls) == {**call, "stops": [{"sku": "x", "count": 2}]}
+
+
+def test_items_beyond_the_rows_of_a_page_stay() -> None:
+    numbers = {"type": "array", "items": {"type": "integer"}}
+    call = {"a": list(range(150)), "b": "x"}
+    form = to_form({"properties": {"a": numbers, "b": {"type": "string"}}, "default": call})
+
+    assert submitted(form, **{"form/b": "y"}) == {**call, "b": "y"}
+
+
+def test_name_of_endless_steps_is_read_in_time() -> None:
+    read = sent(ORDER, (f"form{'/a' * 200_000}", "x"))
+
+    assert read.body is None
+
+
+@pytest.mark.parametrize(
+    ("at", "shown", "hint", "typed", "read"),
+    [
+        ("2026-12-24T10:00:00", "2026-12-24T10:00", "without a time zone", "11", "11:00:00"),
+        ("2026-12-24T10:00:00Z", "2026-12-24T10:00", "in UTC", "11", "11:00:00Z"),
+        ("2026-12-24T10:00:00+02:00", "2026-12-24T08:00", "in UTC", "11", "11:00:00Z"),
+    ],
+)
+@pytest.mark.parametrize("place", ["at", "stop", "paid"])
+def test_changed_time_has_the_zone_that_its_label_says(
+    at: str, shown: str, hint: str, typed: str, read: str, place: str
+) -> None:
+    part, default, name = {
+        "at": (AT, at, "form/at"),
+        "stop": ({"type": "array", "items": STOP}, [{"sku": "x", "at": at}], "form/at/0/at"),
+        "paid": ({"oneOf": [PAID, {"type": "integer"}]}, {"on": at}, "form/at~b0/on"),
+    }[place]
+    form = to_form({
+        "type": "object",
+        "required": ["at"],
+        "properties": {"at": part},
+        "default": {"at": default},
+    })
+
+    html = rendered(form, initial_values(form))
+
+    assert initial_values(form).typed[name] == [shown]
+    assert hint in html
+    assert ({"in UTC", "without a time zone"} - {hint}).pop() not in html
+    changed = submitted(form, **{name: f"2026-12-24T{typed}:00"})
+    assert changed == json.loads(json.dumps({"at": default}).replace(at, f"2026-12-24T{read}"))
+
+
 def test_text_with_line_breaks_keeps_them_in_a_browser() -> None:
     form = to_form({"properties": {"a": {"type": "string"}}, "default": {"a": "x\ny"}})
 
