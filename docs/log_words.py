@@ -73,6 +73,8 @@ EVENTS: Final = {
     "local API key is revoked": "This machine's key is revoked. Delete its file for a new one.",
     "message cannot be used": "A message of a queue was set aside. `ringback events` shows it.",
     "messages wait": "The messages of a queue wait for the store or for Temporal.",
+    "nobody can change the arguments of a call": "In a worker: the gateway refused the form of the"
+    " tool's schema; the line says why. People can approve or reject. Simplify the schema.",
     "no heartbeats any more": "In a worker: the task that sends heartbeats has failed. Report it.",
     "no webhook secret for ringback.wait": "In `ringback worker`: attempts of `ringback.wait` fail"
     " and are retried. Set `RINGBACK_WEBHOOK_SECRETS` to that of the gateways.",

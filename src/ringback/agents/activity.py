@@ -1,15 +1,16 @@
 """`approvals`: the activity that asks people about the tool calls of agents."""
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Any, Final, Literal, NoReturn, TypedDict, Unpack
+from typing import Any, Final, Literal, NoReturn, TypeAlias, TypedDict, Unpack
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from ringback.agents.approval import ACTIVITY, NOBODY_DECIDED, Question, ToolCall
-from ringback.domain.errors import GatewayRefusedError, NotWiredError
+from ringback.domain.errors import GatewayRefusedError, NotWiredError, RingbackError
 from ringback.domain.options import LONGEST_TITLE
 from ringback.domain.policy_checks import Escalation
 from ringback.domain.subject import LONGEST_DESCRIPTION, Subject
@@ -22,18 +23,26 @@ from ringback.worker.runtime import get_runtime
 CANNOT_ASK: Final = "CannotAsk"
 """Failure type of a question that nobody can be asked, however often it is tried."""
 
+NOT_ASKED: Final = "nobody could be asked; the worker's log says why"
+"""What a model reads if asking fails until the deadline: the error could contain a link."""
+
+Submit: TypeAlias = Callable[[ToolCall, Callback], Awaitable[None]]
+
 _PERMANENT: Final = frozenset({
     HTTPStatus.BAD_REQUEST,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     HTTPStatus.UNPROCESSABLE_ENTITY,
 })
 
+_logger = logging.getLogger(__name__)
+
 
 class ApprovalOptions(TypedDict, total=False):
     """Options of `approvals`: those of `wait_for_decision` that fit every question.
 
     Attributes:
-        assignees: The people who may decide, as `user:ada@example.org` and `group:finance`.
+        assignees: The people who may decide, as `user:ada@example.org` and `group:finance`; at
+            least one, or leave it out.
         exclude: Users who may not decide.
         approvals: How many distinct people must approve. With more than one, nobody may change the
             arguments: all approve the same.
@@ -65,7 +74,7 @@ class ApprovalOptions(TypedDict, total=False):
 
 
 def approvals(
-    submit: Callable[[ToolCall, Callback], Awaitable[None]] | None = None,
+    submit: Submit | None = None,
     **options: Unpack[ApprovalOptions],
 ) -> Callable[[Question], Awaitable[Decision]]:
     """Return the activity that `ask` and the adapters need: add it to the worker's activities.
@@ -75,7 +84,7 @@ def approvals(
 
     Args:
         submit: Sends the link of a question somewhere; not needed where `notify` or the inbox asks
-            people.
+            people. The model does not read its errors: they are in the worker's log.
         **options: See `ApprovalOptions`.
 
     Raises:
@@ -95,10 +104,6 @@ def approvals(
 
     @activity.defn(name=ACTIVITY)
     async def approve_tool_call(question: Question) -> Decision:
-        async def send(callback: Callback) -> None:
-            if submit is not None:
-                await submit(question.call, callback)
-
         subject = to_subject(question.call)
         try:
             merged = _merge(options, question)
@@ -113,18 +118,15 @@ def approvals(
             )
         except (ValueError, TypeError, OverflowError, NotWiredError) as exc:
             _refuse(exc)
+        form = None if merged["require_form"] else question.form
         try:
-            return await wait_for_decision(
-                subject,
-                send,
-                form=None if merged["require_form"] else question.form,
-                on_deadline=Decision(approved=False, reason=NOBODY_DECIDED),
-                **merged,
-            )
+            return await _ask_people(question.call, submit, form=form, options=merged)
         except GatewayRefusedError as exc:
             if exc.status in _PERMANENT:
                 _refuse(exc)
-            raise
+            raise _to_failure(exc) from exc
+        except RingbackError as exc:
+            raise _to_failure(exc) from exc
 
     return approve_tool_call
 
@@ -136,6 +138,51 @@ def to_subject(call: ToolCall) -> Subject:
         details["call_id"] = call.call_id
     about = call.description and _cut(call.description, LONGEST_DESCRIPTION)
     return Subject(_cut(f"May {call.tool} run?", LONGEST_TITLE), about, details)
+
+
+async def _ask_people(
+    call: ToolCall, submit: Submit | None, *, form: dict[str, Any] | None, options: Any
+) -> Decision:
+    subject, default = to_subject(call), Decision(approved=False, reason=NOBODY_DECIDED)
+
+    async def send(callback: Callback) -> None:
+        await _submit(submit, call, callback)
+
+    async def send_without_form(callback: Callback) -> None:
+        await _submit(submit, call, callback)
+        # Later attempts do not submit, so that each question warns once.
+        _logger.warning("nobody can change the arguments of a call: %s: %s", call.tool, refused)
+
+    try:
+        return await wait_for_decision(subject, send, form=form, on_deadline=default, **options)
+    except GatewayRefusedError as exc:
+        if form is None or exc.status not in _PERMANENT:
+            raise
+        refused = str(exc)
+    # The schema may be valid for the tool, and the gateway unable to check answers by it.
+    return await wait_for_decision(subject, send_without_form, on_deadline=default, **options)
+
+
+async def _submit(submit: Submit | None, call: ToolCall, callback: Callback) -> None:
+    if submit is None:
+        return
+    try:
+        await submit(call, callback)
+    except Exception as exc:
+        raise _to_failure(exc) from exc
+
+
+def _to_failure(error: Exception) -> ApplicationError:
+    """Return an error without the text of `error`, which is its cause."""
+    if not isinstance(error, ApplicationError):
+        return ApplicationError(NOT_ASKED, type=type(error).__name__)
+    return ApplicationError(
+        NOT_ASKED,
+        type=error.type,
+        non_retryable=error.non_retryable,
+        next_retry_delay=error.next_retry_delay,
+        category=error.category,
+    )
 
 
 def _cut(text: str, most: int) -> str:

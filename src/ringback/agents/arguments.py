@@ -24,12 +24,12 @@ def to_form(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str
         return None
     try:
         copied = json.loads(json.dumps(schema, allow_nan=False))
+        # A part of `allOf` that is closed would reject what the other parts name.
+        closed = _close(copied) if '"allOf"' not in json.dumps(copied) else _close_object(copied)
+        return {**_with_local_times(_loosen(closed)), "default": dict(arguments)}
     except (ValueError, TypeError, RecursionError):
         # Such as a default that is infinite. The call can be approved as it is.
         return None
-    # A part of `allOf` that is closed would reject what the other parts name.
-    closed = _close(copied) if '"allOf"' not in json.dumps(copied) else _close_object(copied)
-    return {**_with_local_times(_loosen(closed)), "default": dict(arguments)}
 
 
 def _close(schema: Any) -> Any:

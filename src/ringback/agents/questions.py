@@ -38,7 +38,7 @@ class AskOptions(TypedDict, total=False):
 
     Attributes:
         within: How long people have. Then the approval says that nobody decided.
-        assignees: The people who may decide, instead of those of `approvals`.
+        assignees: The people who may decide, instead of those of `approvals`; at least one.
         exclude: Users who may not decide, in addition to those of `approvals`.
         may_edit: Whether a person may change the arguments. Default: yes, with the tool's
             JSON Schema, and where one approval suffices.
@@ -80,7 +80,7 @@ async def ask(
     Raises:
         NotWiredError: The caller is outside Temporal.
         ApplicationError: The caller is an activity; not retryable.
-        ValueError: `within` is not positive.
+        ValueError: `within` is not positive, or `assignees` is empty.
         TypeError: `assignees` or `exclude` is a text.
         ActivityError: The workflow is canceled.
 
@@ -131,6 +131,9 @@ def _check(options: AskOptions) -> None:
         if isinstance(options.get(name), str):
             msg = f"{name} must be a list of people, not a text"
             raise TypeError(msg)
+    if "assignees" in options and len(options["assignees"]) == 0:
+        msg = "assignees is empty; name somebody, or leave it out to ask those of `approvals`"
+        raise ValueError(msg)
     if not workflow.in_workflow():
         msg = (
             "ask() runs in workflow code, and this is an activity or no part of Temporal: ask in"

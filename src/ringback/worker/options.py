@@ -45,8 +45,9 @@ class BaseOptions(TypedDict, total=False):
         cancel_url: Receives a signed webhook when the answer is no longer needed: the activity was
             asked to cancel, or it accepts no more answers.
         notify_url: Receives a signed webhook for every change of the callback.
-        assignees: The people who may answer, as `user:ada@example.org` and `group:finance`. They
-            answer on the page, in the inbox or in chat, and the first answer counts.
+        assignees: The people who may answer, as `user:ada@example.org` and `group:finance`; at
+            least one, or leave it out. They answer on the page, in the inbox or in chat, and the
+            first answer counts.
         exclude: Users who may not answer, such as the one who requested it.
         link_decides: Whether holders of the link may answer too, where people are named.
         notify: Channels through which they are asked: `mail`, `slack:#finance`, or a name that the
@@ -156,6 +157,10 @@ def to_options(
         if name in plain:
             plain[name] = json.loads(json.dumps(dict(plain[name]), allow_nan=False))
     rules = {name: plain.pop(name) for name in _RULES if name in plain}
+    if "assignees" in rules and len(rules["assignees"]) == 0:
+        # Such as a list that was computed: it names nobody, and anybody with the link would answer.
+        msg = "assignees is empty; name somebody, or leave it out so that link holders may answer"
+        raise ValueError(msg)
     if rules or is_decision:
         plain["policy"] = {**Policy(is_decision=is_decision).to_plain(), **rules}
     if "escalate" in plain:

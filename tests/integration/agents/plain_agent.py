@@ -24,6 +24,7 @@ class PlainAgent:
 
     @workflow.run
     async def run(self, text: str, seconds: float) -> str:
+        self._patterns = json.loads(text).get("patterns", {})
         outputs: list[str] = []
         while calls := to_next_calls(text, len(outputs)):
             outputs += await asyncio.gather(
@@ -33,7 +34,8 @@ class PlainAgent:
 
     async def _call(self, call_id: str, arguments: dict[str, Any], seconds: float) -> str:
         within = timedelta(seconds=seconds)
-        approval = await ask("refund", arguments, call_id, schema=SCHEMA, within=within)
+        schema = {**SCHEMA, "patternProperties": self._patterns}
+        approval = await ask("refund", arguments, call_id, schema=schema, within=within)
         if not approval.approved:
             return approval.to_text()
         result = await workflow.execute_activity(

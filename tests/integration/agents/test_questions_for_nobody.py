@@ -5,9 +5,12 @@ from datetime import timedelta
 
 import pytest
 from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
-from ringback.agents import approvals
+from ringback import Callback
+from ringback.agents import ToolCall, approvals
+from ringback.agents.activity import NOT_ASKED
 from ringback.settings import Settings
 from tests.integration.agents.agent_env import agent_env, saw
 from tests.integration.agents.plain_agent import PlainAgent
@@ -46,6 +49,49 @@ async def test_time_that_no_timeout_can_have_is_a_no(
 
         assert env.asked.empty()
     assert "at most 3650 days" in json.loads(told)["reason"]
+
+
+async def test_schema_that_the_gateway_cannot_check_leaves_a_yes_without_changes(
+    temporal_address: str, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with (
+        agent_env(temporal_address, settings, "ringback.agents.ask") as env,
+        env.worker(is_cached=True),
+    ):
+        handle = await env.start(CALL, patterns={"^(?!x)": {}})
+        _, callback = await env.question()
+        edit = {"approved": True, "form": {"order": "o1", "euros": 5_000}}
+        refused = await env.send(callback, edit)
+        await env.send(callback, {"approved": True})
+
+        assert (refused.status_code, "no form is asked for" in refused.text) == (422, True)
+        assert await saw(handle) == ["refunded o1 50"]
+    warnings = [
+        one.getMessage() for one in caplog.records if one.name.startswith("ringback.agents")
+    ]
+    assert len(warnings) == 1
+    assert "nobody can change the arguments of a call: refund: " in warnings[0]
+    assert "look-around" in warnings[0]
+
+
+async def test_error_of_submit_does_not_reach_the_model(
+    temporal_address: str, settings: Settings
+) -> None:
+    async def submit(_: ToolCall, callback: Callback) -> None:
+        raise ApplicationError(callback.url, non_retryable=True)
+
+    async with (
+        agent_env(temporal_address, settings, "ringback.agents.ask") as env,
+        Worker(
+            env.client,
+            task_queue=env.task_queue,
+            workflows=[PlainAgent],
+            activities=[refund, approvals(submit)],
+        ),
+    ):
+        (told,) = await saw(await env.start(CALL))
+
+    assert json.loads(told) == {"approved": False, "reason": NOT_ASKED}
 
 
 async def test_worker_without_the_plugin_says_so(client: Client, unique: str) -> None:

@@ -1,16 +1,74 @@
 """`approvals` checks its options when the worker starts, and `ask` where it runs."""
 
+import asyncio
+import os
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from temporalio import activity
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from ringback.agents import ToolCall, approvals, ask
-from ringback.agents.activity import to_subject
+from ringback.agents.activity import NOT_ASKED, to_subject
 from ringback.agents.approval import Question
-from ringback.domain.errors import NotWiredError
+from ringback.domain.errors import GatewayRefusedError, GatewayUnavailableError, NotWiredError
+from ringback.domain.ids import CallbackId
+from ringback.domain.options import CallbackOptions
+from ringback.worker.callback import Callback
+from ringback.worker.runtime import Opened, runtime_set
+
+FORM: dict[str, Any] = {"properties": {"order": {"pattern": "(?=o)"}}}
+LINK = "https://ringback.example/c/secret"
+
+
+class Refusing:
+    """A gateway that refuses some schemas, and keeps those that it was sent."""
+
+    process_id = os.getpid()
+
+    def __init__(self, *errors: Exception) -> None:
+        """Raise these errors, in turn."""
+        self._errors = list(errors)
+        self.schemas: list[object] = []
+        self.submitted: list[Callback] = []
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        return asyncio.get_running_loop()
+
+    async def open(
+        self, info: activity.Info, options: CallbackOptions, *, schema: object, is_inline: bool
+    ) -> Opened:
+        del info, options, is_inline
+        self.schemas.append(schema)
+        if self._errors:
+            raise self._errors.pop(0)
+        return Opened(Callback(CallbackId("cb_1"), None, is_submitted=False, url=LINK), None)
+
+    async def mark_submitted(self, callback: Callback) -> None:
+        self.submitted.append(callback)
+
+    async def report_poll(self, *_: object, **__: object) -> None:
+        raise NotImplementedError
+
+
+def refused(status: int) -> GatewayRefusedError:
+    return GatewayRefusedError("no look-around", status=status, title="invalid")
+
+
+async def run(runtime: Refusing, submit: Any = None, **question: Any) -> None:
+    """Run the activity; it completes asynchronously where nothing fails."""
+    activity_function = approvals(submit)
+    given = Question(ToolCall("refund", {}), within=60, **question)
+    with runtime_set(runtime):
+        try:
+            await ActivityEnvironment().run(activity_function, given)
+        except BaseException as exc:
+            if runtime.submitted:
+                return
+            raise exc from exc.__cause__
 
 
 @pytest.mark.parametrize(
@@ -20,6 +78,7 @@ from ringback.domain.errors import NotWiredError
         ({"follow_reset": True}, TypeError),
         ({"deadline": timedelta(hours=1)}, TypeError),
         ({"assignees": ["ada"]}, ValueError),
+        ({"assignees": []}, ValueError),
         ({"assignees": ["user:ada"], "approvals": 2}, ValueError),
     ],
     ids=str,
@@ -53,6 +112,22 @@ async def test_people_that_are_no_list_are_an_error(name: str) -> None:
         await ask("refund", {}, within=timedelta(hours=1), **people)
 
 
+async def test_nobody_is_no_list_of_people() -> None:
+    with pytest.raises(ValueError, match="assignees is empty"):
+        await ask("refund", {}, within=timedelta(hours=1), assignees=[])
+
+
+async def test_question_for_an_empty_list_is_refused_at_once() -> None:
+    question = Question(ToolCall("refund", {}), within=60, assignees=[])
+
+    with (
+        runtime_set(Refusing()),
+        pytest.raises(ApplicationError, match="assignees is em") as caught,
+    ):
+        await ActivityEnvironment().run(approvals(), question)
+    assert (caught.value.type, caught.value.non_retryable) == ("CannotAsk", True)
+
+
 @pytest.mark.parametrize("within", [timedelta(), timedelta(seconds=-1)], ids=str)
 async def test_time_that_is_over_is_an_error(within: timedelta) -> None:
     with pytest.raises(ValueError, match="within must be positive"):
@@ -73,3 +148,65 @@ async def test_deadline_that_is_longer_than_any_time_is_refused_at_once() -> Non
     with pytest.raises(ApplicationError, match="nobody can be asked: ") as caught:
         await ActivityEnvironment().run(approvals(), question)
     assert caught.value.non_retryable
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+async def test_form_that_the_gateway_refuses_is_left_out_with_one_warning(
+    status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    runtime = Refusing(refused(status))
+
+    await run(runtime, form=FORM)
+
+    assert runtime.schemas == [FORM, None]
+    assert [one.getMessage() for one in caplog.records] == [
+        "nobody can change the arguments of a call: refund: no look-around"
+    ]
+
+
+async def test_question_that_the_gateway_refuses_without_a_form_too_is_refused_at_once() -> None:
+    runtime = Refusing(refused(422), refused(422))
+
+    with pytest.raises(ApplicationError, match="nobody can be asked: no look-around") as caught:
+        await run(runtime, form=FORM)
+    assert caught.value.non_retryable
+    assert runtime.schemas == [FORM, None]
+
+
+@pytest.mark.parametrize(
+    "error", [refused(503), GatewayUnavailableError(LINK)], ids=["refused", "away"]
+)
+async def test_error_of_the_gateway_that_may_pass_is_retried_without_its_text(
+    error: Exception,
+) -> None:
+    runtime = Refusing(error)
+
+    with pytest.raises(ApplicationError) as caught:
+        await run(runtime, form=FORM)
+    assert (caught.value.message, caught.value.non_retryable) == (NOT_ASKED, False)
+    assert caught.value.__cause__ is error
+    assert runtime.schemas == [FORM]
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "is_final"),
+    [
+        (ConnectionError(LINK), "ConnectionError", False),
+        (refused(422), "GatewayRefusedError", False),
+        (ApplicationError(LINK, type="Closed", non_retryable=True), "Closed", True),
+    ],
+    ids=["other", "refused", "final"],
+)
+async def test_error_of_submit_keeps_its_kind_and_not_its_text(
+    error: Exception, kind: str, *, is_final: bool
+) -> None:
+    async def submit(*_: object) -> None:
+        raise error
+
+    runtime = Refusing()
+    with pytest.raises(ApplicationError) as caught:
+        await run(runtime, submit, form=FORM)
+    assert caught.value.message == NOT_ASKED
+    assert (caught.value.type, caught.value.non_retryable) == (kind, is_final)
+    assert caught.value.__cause__ is error
+    assert runtime.schemas == [FORM]

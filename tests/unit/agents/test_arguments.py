@@ -157,3 +157,12 @@ def test_schema_of_the_tool_stays_unchanged() -> None:
     made(schema)
 
     assert schema == Order.model_json_schema()
+
+
+@pytest.mark.parametrize("levels", [300, 480, 900])
+def test_schema_that_is_nested_too_deeply_makes_no_form(levels: int) -> None:
+    schema: dict[str, Any] = FLAT
+    for _ in range(levels):
+        schema = {"properties": {"a": schema}}
+
+    assert to_form(schema, ARGUMENTS) is None

@@ -30,6 +30,7 @@ def test_impossible_duration_is_rejected(name: str, value: timedelta) -> None:
         ("heartbeat", "nobody"),
         ("title", "x" * 201),
         ("title", "\x00"),
+        ("assignees", []),
         ("tags", "one word"),
         ("tags", [""]),
         ("tags", ["x"] * 21),
