@@ -24,7 +24,7 @@ class PlainAgent:
 
     @workflow.run
     async def run(self, text: str, seconds: float) -> str:
-        self._patterns = json.loads(text).get("patterns", {})
+        self._more = json.loads(text).get("schema", {})
         outputs: list[str] = []
         while calls := to_next_calls(text, len(outputs)):
             outputs += await asyncio.gather(
@@ -34,7 +34,7 @@ class PlainAgent:
 
     async def _call(self, call_id: str, arguments: dict[str, Any], seconds: float) -> str:
         within = timedelta(seconds=seconds)
-        schema = {**SCHEMA, "patternProperties": self._patterns}
+        schema = {**SCHEMA, **self._more}
         approval = await ask("refund", arguments, call_id, schema=schema, within=within)
         if not approval.approved:
             return approval.to_text()

@@ -58,7 +58,7 @@ async def test_schema_that_the_gateway_cannot_check_leaves_a_yes_without_changes
         agent_env(temporal_address, settings, "ringback.agents.ask") as env,
         env.worker(is_cached=True),
     ):
-        handle = await env.start(CALL, patterns={"^(?!x)": {}})
+        handle = await env.start(CALL, schema={"patternProperties": {"^(?!x)": {}}})
         _, callback = await env.question()
         edit = {"approved": True, "form": {"order": "o1", "euros": 5_000}}
         refused = await env.send(callback, edit)
