@@ -1,14 +1,18 @@
 """The contract of every store after its clock was set back: due times are repaired."""
 
 from datetime import timedelta
+from typing import Any
 
 from ringback.domain.callback import State
 from ringback.domain.outcome import Completed
+from ringback.domain.polling import PollReport, PollStep
 from ringback.ports.deadlines import LongestWaits
 from ringback.ports.store import Postponement
 from ringback.ports.webhooks import WebhookRetry
 from ringback.testing import ManualClock
 from tests import factories
+from tests.contract.sender_polls import claimed as claim_sender_polls
+from tests.contract.sender_polls import open_polled, progress
 from tests.contract.stores import LEASE, SECOND, Store, accepted, found, opened
 from tests.contract.tracked import (
     MINUTE,
@@ -77,6 +81,39 @@ class ClockSetBackContract:
         assert repaired == 2
         assert sorted(await claim_polls(store)) == sorted([claimed.id, seen.id])
 
+    async def test_poll_of_a_sender_is_due_now_whether_claimed_or_requested(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        options: list[dict[str, Any]] = [
+            {},
+            {"deadline": HOUR},
+            {"deadline": 30 * MINUTE, "poll_every": None},
+        ]
+        polled = [await open_polled(store, **one) for one in options]
+        clock.step(HOUR)
+        await claim_sender_polls(store)
+        steps = (PollStep.REQUESTED, PollStep.SENT)
+        await store.save_sender_polls([progress(polled[0], step) for step in steps])
+        clock.step(-HOUR)
+
+        repaired = await store.repair(LONGEST)
+
+        assert repaired == 3
+        assert sorted(await claim_sender_polls(store)) == sorted(one.id for one in polled)
+
+    async def test_report_of_a_poll_that_was_requested_in_the_future_delays_no_other(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        callback = await open_polled(store, deadline=30 * MINUTE)
+        clock.step(HOUR)
+        await store.save_sender_polls([progress(callback, PollStep.REQUESTED)])
+        clock.step(-HOUR)
+
+        await store.save_sender_polls([PollReport(callback.id, 1, "not yet")])
+        clock.advance(MINUTE)
+
+        assert await claim_sender_polls(store) == [callback.id]
+
     async def test_heartbeat_is_due_now(self, store: Store, clock: ManualClock) -> None:
         callback = await open_kept_alive(store)
         clock.step(HOUR)
@@ -108,15 +145,22 @@ class ClockSetBackContract:
 
         assert (await receive_heartbeats(store, callback, b"2")).is_due
 
-    async def test_due_times_that_are_not_too_far_ahead_stay(self, store: Store) -> None:
+    async def test_due_times_that_are_not_too_far_ahead_stay(
+        self, store: Store, clock: ManualClock
+    ) -> None:
         delivered = await accepted(store)
         await store.claim("me", limit=1, lease=LEASE)
         await store.postpone([Postponement(delivered.id, 1, MINUTE, "no answer")])
         await open_kept_alive(store)
         await claim_polls(store)
+        await open_polled(store, poll_every=10 * HOUR, deadline=20 * HOUR)
+        await open_polled(store, poll_every=None, deadline=20 * HOUR)
+        await open_polled(store, poll_every=SECOND)
+        clock.advance(SECOND)
+        await claim_sender_polls(store)
 
         assert await store.repair(LONGEST) == 0
-        assert await store.next_due() == MINUTE
+        assert await store.next_due() == MINUTE - SECOND
 
     async def test_answered_callbacks_are_never_polled(
         self, store: Store, clock: ManualClock

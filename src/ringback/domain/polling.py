@@ -125,7 +125,9 @@ def _apply_report(tracked: TrackedCallback, report: PollReport, now: datetime) -
     facts: dict[str, object] = {"attempt": report.attempt, "found": report.found}
     if report.error is not None:
         facts["error"] = report.error
-    due_at = None if callback.state is not State.OPEN else _next(callback, requested_at)
+    # A request in the future was recorded before the clock was set back.
+    after = min(requested_at, now)
+    due_at = None if callback.state is not State.OPEN else _next(callback, after)
     entry = AuditEntry(callback.id, now, AuditKind.POLLED, facts)
     return _changed(tracked, SenderPoll(due_at, is_over=due_at is None), entry)
 

@@ -49,14 +49,15 @@ def reopened(
     """Return the polls after a later attempt has opened the callback with `options`.
 
     If a poll was requested, this attempt makes it. If its worker dies meanwhile, the next request
-    comes after `GRACE`.
+    comes after `GRACE`. A time that is too far ahead was recorded before the clock was set back, or
+    by an attempt with a longer interval.
     """
     if not options.poll:
         return SenderPoll()
     if poll.is_over:
         return poll
     if poll.requested_at is None:
-        due_at = next_due_at(now, options, deadline_at) if poll.due_at is None else poll.due_at
-        return SenderPoll(due_at)
-    due_at = next_due_at(poll.requested_at, options, deadline_at)
+        regular = next_due_at(now, options, deadline_at)
+        return SenderPoll(min(filter(None, (poll.due_at, regular)), default=None))
+    due_at = next_due_at(min(poll.requested_at, now), options, deadline_at)
     return SenderPoll(due_at and max(due_at, now + GRACE), poll.requested_at)

@@ -12,7 +12,7 @@ from ringback.domain.liveness import PollResult, apply_poll_result
 from ringback.ports.activity_polls import MAX_POLLED_AT_ONCE, PollClaim
 from ringback.store.bulk_params import Instant, any_of
 from ringback.store.database import Connection, SqlPart, writes
-from ringback.store.deadlines import NEVER
+from ringback.store.due_times import NEVER
 from ringback.store.queries import HAS_OUTCOME, IS_OPEN, find_readable, lock, parts
 from ringback.store.tables import callbacks
 from ringback.store.tracked import LEARNED_COLUMNS, apply_all, update_columns

@@ -1,19 +1,16 @@
-"""Deadlines and default answers; repair due times after a clock was set back."""
+"""Deadlines and default answers."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import (
-    BigInteger,
     ColumnElement,
-    Update,
     bindparam,
     case,
     func,
     select,
-    type_coerce,
     update,
 )
 
@@ -22,14 +19,13 @@ from ringback.domain.callback import Callback, State
 from ringback.domain.durations import format_instant
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.sender_poll import next_due_at
-from ringback.ports.deadlines import Extension, LongestWaits
+from ringback.ports.deadlines import Extension
 from ringback.ports.store import Answer
 from ringback.store import mapping
 from ringback.store.answers import accept
 from ringback.store.assignments import change_due_times
 from ringback.store.bulk_params import Instant, any_of
 from ringback.store.database import Connection, SqlPart, reads, writes
-from ringback.store.outbox_tables import notifications, webhooks
 from ringback.store.queries import (
     CALLBACKS,
     IS_OPEN,
@@ -41,7 +37,7 @@ from ringback.store.queries import (
     record,
     time_until,
 )
-from ringback.store.tables import callbacks, outcomes
+from ringback.store.tables import callbacks
 from ringback.store.unreadable import read_rows
 
 #: The earlier of the two deadlines; `NULL` if there is none.
@@ -95,96 +91,9 @@ ARE_OVERDUE: Final = select(callbacks.c.id).where(any_of(callbacks.c.id, "ids"),
 UNREADABLE_REST: Final = timedelta(minutes=1)
 """How long the default answer of an unreadable row is postponed."""
 
-NEVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
-"""When the next poll of an answered callback is due."""
-
-_MOST: Final = 1000
-"""Maximum number of due times of each kind that one repair changes."""
-
-_SECOND: Final = timedelta(seconds=1) // timedelta(microseconds=1)
-
-_SHORTEST: Final = 5 * _SECOND
-"""The shortest wait after a failed heartbeat, whatever the heartbeat timeout."""
-
-_now: ColumnElement[datetime] = bindparam("now", type_=Instant)
-_latest: ColumnElement[datetime] = bindparam("latest", type_=Instant)
-
-_far_deliveries = (
-    select(outcomes.c.callback_id)
-    .where(outcomes.c.state == State.ACCEPTED.value, outcomes.c.due_at > _latest)
-    .limit(_MOST)
-)
-
-_REPAIR_DELIVERIES: Final = (
-    update(outcomes)
-    .where(outcomes.c.callback_id.in_(_far_deliveries), outcomes.c.due_at > _latest)
-    .values(due_at=_now)
-)
-
-_far_webhooks = (
-    select(webhooks.c.id)
-    .where(webhooks.c.ended_at.is_(None), webhooks.c.due_at > _latest)
-    .limit(_MOST)
-)
-
-_REPAIR_WEBHOOKS: Final = (
-    update(webhooks)
-    .where(webhooks.c.id.in_(_far_webhooks), webhooks.c.due_at > _latest)
-    .values(due_at=_now)
-)
-
-_is_far_notification: ColumnElement[bool] = (notifications.c.held_until > _latest) | (
-    notifications.c.last_error.is_not(None) & (notifications.c.due_at > _latest)
-)
-
-#: Those that failed or are claimed; a reminder may be due far ahead.
-_REPAIR_NOTIFICATIONS: Final = (
-    update(notifications)
-    .where(notifications.c.due_at.is_not(None), _is_far_notification)
-    .values(due_at=_now, held_until=None)
-)
-
-_is_far_poll: ColumnElement[bool] = (callbacks.c.poll_due_at > _latest) & (
-    callbacks.c.poll_due_at < bindparam("never", NEVER, type_=Instant)
-)
-
-_far_polls = (
-    select(callbacks.c.id).where(callbacks.c.closed_at.is_(None), _is_far_poll).limit(_MOST)
-)
-
-_REPAIR_POLLS: Final = (
-    update(callbacks)
-    .where(callbacks.c.id.in_(_far_polls), _is_far_poll)
-    .values(poll_due_at=_now, poll_held_until=None)
-)
-
-# Instants and durations are stored as whole microseconds.
-_timeout: ColumnElement[int] = type_coerce(callbacks.c.heartbeat_timeout, BigInteger)
-_due_at: ColumnElement[int] = type_coerce(callbacks.c.heartbeat_due_at, BigInteger)
-_wait: ColumnElement[int] = _due_at - type_coerce(_now, BigInteger)
-_is_far_heartbeat: ColumnElement[bool] = (_wait > _SHORTEST) & (
-    _wait > func.coalesce(_timeout, 60 * _SECOND)
-)
-
-_far_heartbeats = (
-    select(callbacks.c.id)
-    .where(
-        callbacks.c.closed_at.is_(None),
-        callbacks.c.heartbeat_due_at.is_not(None),
-        _is_far_heartbeat,
-    )
-    .limit(_MOST)
-)
-
-_REPAIR_HEARTBEATS: Final = (
-    update(callbacks)
-    .where(callbacks.c.id.in_(_far_heartbeats), _is_far_heartbeat)
-    .values(heartbeat_due_at=_now, heartbeat_held_until=None)
-)
-
 
 class SqlDeadlines(SqlPart):
-    """`Deadlines` and `DueTimes` on a SQL database."""
+    """`Deadlines` on a SQL database."""
 
     @writes
     async def extend(
@@ -273,22 +182,6 @@ class SqlDeadlines(SqlPart):
     @reads
     async def next_default(self, connection: Connection) -> timedelta | None:
         return await time_until(self._database, connection, NEXT_DEFAULT)
-
-    @writes
-    async def repair(self, connection: Connection, longest: LongestWaits) -> int:
-        now = await self._database.now(connection)
-        repairs: list[tuple[Update, dict[str, object]]] = [
-            (_REPAIR_DELIVERIES, {"latest": now + longest.delivery}),
-            (_REPAIR_WEBHOOKS, {"latest": now + longest.webhook}),
-            (_REPAIR_NOTIFICATIONS, {"latest": now + longest.webhook}),
-            (_REPAIR_POLLS, {"latest": now + longest.poll}),
-            (_REPAIR_HEARTBEATS, {}),
-        ]
-        repaired = 0
-        for statement, values in repairs:
-            result = await connection.execute(statement, {"now": now, **values})
-            repaired += result.rowcount
-        return repaired
 
 
 def _is_due(callback: Callback, now: datetime) -> bool:

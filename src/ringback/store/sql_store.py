@@ -13,6 +13,7 @@ from ringback.store.callbacks import SqlCallbacks
 from ringback.store.deadlines import SqlDeadlines
 from ringback.store.deliveries import SqlDeliveries
 from ringback.store.dropped_bodies import SqlCallbackBodies, SqlEventBodies
+from ringback.store.due_times import SqlDueTimes
 from ringback.store.event_replays import SqlEventReplays
 from ringback.store.event_retention import SqlEndedDeliveries
 from ringback.store.events import SqlEvents
@@ -43,6 +44,7 @@ class SqlStore(
     SqlVotes,
     SqlInbox,
     SqlDeadlines,
+    SqlDueTimes,
     SqlActivityPolls,
     SqlSenderPolls,
     SqlHeartbeats,

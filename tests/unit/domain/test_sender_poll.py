@@ -222,17 +222,39 @@ def test_step_of_an_earlier_attempt_or_after_an_answer_changes_nothing(
             SenderPoll(NOW + GRACE, NOW),
         ),
         (
-            SenderPoll(NOW, requested_at=NOW + HOUR),
+            SenderPoll(NOW + HOUR),
             CallbackOptions(poll=True, poll_every=MINUTE),
-            SenderPoll(None, NOW + HOUR),
+            SenderPoll(NOW + MINUTE),
+        ),
+        (
+            SenderPoll(NOW + HOUR, requested_at=NOW + HOUR),
+            CallbackOptions(poll=True, poll_every=MINUTE),
+            SenderPoll(NOW + MINUTE, NOW + HOUR),
         ),
     ],
-    ids=["polls no more", "over", "polls now", "unchanged", "requested", "at the deadline"],
+    ids=["polls no more", "over", "polls now", "unchanged", "requested", "shorter", "set back"],
 )
 def test_later_attempt_decides_on_the_next_poll(
     before: SenderPoll, options: CallbackOptions, expected: SenderPoll
 ) -> None:
     assert reopened(before, NOW, options=options, deadline_at=NOW + HOUR) == expected
+
+
+def test_attempt_that_was_started_for_the_poll_at_the_deadline_is_followed_by_no_other() -> None:
+    requested = SenderPoll(NOW, requested_at=NOW + HOUR)
+    options = CallbackOptions(poll=True, poll_every=MINUTE)
+
+    after = reopened(requested, NOW + HOUR, options=options, deadline_at=NOW + HOUR)
+
+    assert after == SenderPoll(None, NOW + HOUR)
+
+
+def test_report_of_a_request_in_the_future_makes_the_next_poll_due_from_now_on() -> None:
+    requested = with_step(tracked(poll_every=MINUTE, deadline=HOUR), PollStep.REQUESTED, NOW + HOUR)
+
+    after = reported(requested, NOW)
+
+    assert after.callback.sender_poll == SenderPoll(NOW + MINUTE)
 
 
 def test_options_of_the_latest_attempt_count() -> None:
