@@ -1,15 +1,16 @@
 """The environment: gateways, senders and operators, between the store and Temporal."""
 
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 from ringback.core.deadlines import DeadlineKeeper
 from ringback.core.delivery import Deliverer
 from ringback.core.give_up import GiveUpRequest, GiveUpService
 from ringback.core.hooks import NO_HOOKS
 from ringback.core.operations import OperatorService
+from ringback.core.sender_polls import PollRequester
 from ringback.core.services import run_services
 from ringback.core.verdict_waiter import VerdictWaiter
 from ringback.domain.errors import RingbackError
@@ -18,7 +19,7 @@ from ringback.domain.outcome import Outcome
 from ringback.testing import ManualClock
 from tests import factories
 from tests.model.processes import Process
-from tests.model.server import Store
+from tests.model.server import Attempt, Store
 from tests.model.workers import Workers
 from tests.pollers import (
     Temporal,
@@ -27,6 +28,8 @@ from tests.pollers import (
     heartbeat_keeper,
     heartbeat_service,
 )
+
+REQUESTER: Final = "poll requester"
 
 
 class Environment(Workers):
@@ -126,6 +129,29 @@ class Environment(Workers):
             await keeper.accept_due()
 
         return self._begin("deadline keeper", work)
+
+    def request_polls(self) -> Process:
+        """Let a gateway request the polls of senders that are due."""
+
+        async def work(store: Store, activities: Temporal) -> None:
+            await PollRequester(store, activities, clock=self.clock).request_due()
+
+        process = self._begin(REQUESTER, work)
+        process.gate.sends_by_token = True
+        return process
+
+    @property
+    def requesters(self) -> Sequence[Process]:
+        """The gateways that are about to end attempts by what they have read."""
+        return [one for one in self.processes if one.name.startswith(REQUESTER) and not one.is_over]
+
+    def repeat_report(self, attempt: Attempt) -> Process:
+        """Repeat the report of a poll, as a worker does that got no reply."""
+
+        async def work(store: Store, activities: Temporal) -> None:
+            await self.report(attempt, store, activities)
+
+        return self._begin(f"report of {attempt.callback_id}", work)
 
     def operate(self, do: Callable[[OperatorService], Coroutine[Any, Any, object]]) -> Process:
         """Do something as an operator."""

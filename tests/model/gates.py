@@ -53,6 +53,8 @@ class Gate:
 
     Attributes:
         clock: The clock of the whole model.
+        sends_by_token: Whether its requests name an attempt by its token, so that they do not
+            depend on what it read before: each call is disturbed on its own.
         waiting: The calls that wait, oldest first.
         is_dead: The process was killed, and makes no more calls.
         ungated_calls: The number of calls in progress that need no release.
@@ -60,6 +62,7 @@ class Gate:
     """
 
     clock: ManualClock
+    sends_by_token: bool = False
     waiting: list[Call] = field(default_factory=list)
     is_dead: bool = False
     ungated_calls: int = 0
@@ -86,7 +89,7 @@ class Gate:
         else:
             waited = await self._wait(name)
             mode, is_made = waited.mode.result(), waited.is_made
-        if name in READS and mode is not Mode.HOLDS_REPLY:
+        if self._is_followed(name) and mode is not Mode.HOLDS_REPLY:
             self._after_read[task], mode = mode, Mode.PASSES
         try:
             reply = await _made(make, lost, mode)
@@ -95,6 +98,9 @@ class Gate:
         if mode is not Mode.PASSES:
             await self._hold(name)
         return reply
+
+    def _is_followed(self, name: str) -> bool:
+        return name in READS and not self.sends_by_token
 
     async def call_ungated(self, make: Callable[[], Awaitable[Any]]) -> Any:
         """Make a call that needs no release."""
@@ -109,7 +115,7 @@ class Gate:
     async def _hold(self, name: str) -> None:
         held_at = self.clock.now()
         reply = await self._wait(name, is_reply=True)
-        if name in READS:
+        if self._is_followed(name):
             # A process that is paused with what it has read is paused for longer than its lease.
             self._after_read[asyncio.current_task()] = Mode.PASSES
             self.clock.advance(max(held_at + LEASE - self.clock.now(), timedelta(0)))

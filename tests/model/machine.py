@@ -15,7 +15,7 @@ from ringback.testing.in_memory_database import InMemoryDatabase
 from tests.model.environment import Environment
 from tests.model.gates import Mode
 from tests.model.processes import ALL_CALLS, CountingLoop, Process
-from tests.model.server import Execution, Store
+from tests.model.server import Attempt, Execution, Store
 from tests.model.truth import lineage
 from tests.model.workers import TIMED_OUT
 
@@ -65,6 +65,20 @@ class Machine(RuleBasedStateMachine):
         """Return the processes that are paused before or after a call."""
         return [one for one in self.env.processes[::-1] if not one.is_over and one.waiting]
 
+    def reports(self) -> Sequence[Attempt]:
+        """Return the attempts that have polled; a worker may repeat their reports."""
+        return [
+            attempt
+            for execution in self.env.executions
+            if not execution.was_reset
+            for attempt in execution.attempts
+            if attempt.report is not None
+        ]
+
+    def polled(self) -> Sequence[Callback]:
+        """Return the open callbacks whose sender is polled."""
+        return [one for one in self.callbacks(State.OPEN) if one.options.poll]
+
     def end_attempt(self, execution: Execution, failure: LastFailure, worker: str = "") -> None:
         self.env.activities.back_off(execution.ref, failure, identity=worker)
 
@@ -86,6 +100,7 @@ class Machine(RuleBasedStateMachine):
                 break
         self.check_no_answer_waits()
         self.check_no_attempt_waits_for_a_closed_callback()
+        await self.make_due_polls()
         for execution in env.executions:
             env.activities.close_workflow(execution.ref, how="workflow terminated")
         self.clock.advance(timedelta(seconds=31))
@@ -107,6 +122,30 @@ class Machine(RuleBasedStateMachine):
             if not process.is_over:
                 await process.step()
         self.env.truth.check()
+
+    async def make_due_polls(self) -> None:
+        """Let due polls be requested and made, and due default answers be used, again and again."""
+        env = self.env
+        if not self.polled():
+            return
+        for _ in range(3):
+            await self.run_everything()
+            await env.request_polls().step()
+            for execution in env.executions:
+                await self.run_workers_of(execution)
+            await env.accept_defaults().step()
+            env.truth.check()
+        await env.look()
+        for execution in env.executions:
+            attempt = env.attempt(execution)
+            for callback in self.callbacks(State.OPEN):
+                if attempt is not None and attempt.callback_id == callback.id:
+                    env.truth.polls.check_nothing_is_left(
+                        callback,
+                        self.clock.now(),
+                        is_waiting=attempt.is_waiting,
+                        was_reset=execution.was_reset,
+                    )
 
     def is_settled(self) -> bool:
         attempts = [self.env.attempt(execution) for execution in self.executions()]

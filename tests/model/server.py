@@ -1,21 +1,24 @@
 """The server and the store, whose changes are compared with the truth."""
 
-from collections.abc import Awaitable
+from collections import deque
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Protocol, TypeAlias, cast
 
 from ringback.domain.activity_state import Pending
-from ringback.domain.callback import Accepted, ActivityExecution, State
+from ringback.domain.callback import Accepted, ActivityExecution, Callback, State
 from ringback.domain.errors import StoreUnavailableError, TemporalUnreachableError
-from ringback.domain.ids import CallbackId, OutcomeId
+from ringback.domain.ids import CallbackId, OutcomeId, to_poll_identity
 from ringback.domain.opening import OpenRequest
 from ringback.domain.options import CallbackOptions
+from ringback.domain.outcome import Completed, Failed
 from ringback.domain.query import Query
 from ringback.ports.activity_polls import ActivityPollStore
 from ringback.ports.deadlines import Deadlines
 from ringback.ports.parked import ParkedAnswers
+from ringback.ports.sender_polls import SenderPollStore
 from ringback.ports.store import CallbackIndex, CallbackStore, DeliveryQueue, Links
 from ringback.ports.votes import VoteStore
 from ringback.testing import FakeActivities, ManualClock
@@ -44,10 +47,26 @@ class Store(
     CallbackIndex,
     VoteStore,
     ActivityPollStore,
+    SenderPollStore,
     Links,
     Protocol,
 ):
     """A whole store."""
+
+
+Report: TypeAlias = tuple[Completed | Failed | None, str | None]
+"""What a poll found: an answer or an error; neither is not yet."""
+
+NOT_YET: Final[Report] = (None, None)
+
+
+class Activities(FakeActivities):
+    """Temporal, which shows the limit of attempts that counts."""
+
+    def pending(self, ref: ActivityExecution) -> Pending | None:
+        """Return the pending state, with the limit."""
+        found = super().pending(ref)
+        return found and replace(found, maximum_attempts=self.most_attempts)
 
 
 @dataclass(eq=False)
@@ -61,6 +80,7 @@ class Attempt:
         callback_id: Its callback.
         is_waiting: Whether it waits for an answer of a sender.
         continues: Whether it runs the code behind its wait.
+        report: What its poll of the sender found; `None` if it has made none.
     """
 
     request: OpenRequest
@@ -69,6 +89,7 @@ class Attempt:
     callback_id: CallbackId | None = None
     is_waiting: bool = False
     continues: bool = False
+    report: Report | None = None
 
 
 @dataclass(eq=False)
@@ -81,6 +102,7 @@ class Execution:
         attempts: The attempts that a worker started, oldest first.
         behind: What the code behind a wait with `resume` does in its first attempt: `result`,
             `failure` of its own, or `answer`, which it returns or raises.
+        sender_says: What polls of the sender find, in order; then `NOT_YET`.
         was_reset: Whether an operator reset it, which makes the token of an earlier attempt valid.
     """
 
@@ -88,6 +110,7 @@ class Execution:
     options: CallbackOptions
     attempts: list[Attempt] = field(default_factory=list)
     behind: str = "result"
+    sender_says: deque[Report] = field(default_factory=deque)
     was_reset: bool = False
 
 
@@ -97,7 +120,7 @@ class Server:
     def __init__(self, store: Store, clock: ManualClock) -> None:
         self.clock = clock
         self.store = store
-        self.activities = FakeActivities(clock=clock)
+        self.activities = Activities(clock=clock)
         self.truth = Truth(self.activities)
         self.executions: list[Execution] = []
         self.processes: list[Process] = []
@@ -114,6 +137,8 @@ class Server:
         if name == "open":
             for request, callback in zip(args[0], reply, strict=True):
                 self.truth.requests[callback.id].append(request)
+        with self.truth.recorded():
+            self.truth.polls.note_call(name, args, reply, self.clock.now())
         if name in MOVE_STATES:
             await self.look()
         return reply
@@ -121,6 +146,9 @@ class Server:
     async def _make_at_temporal(self, name: str, args: Any, options: Any) -> Any:
         if options.get("identity", "").endswith("/resume"):
             return await self._resume(getattr(self.activities, name)(*args, **options))
+        if name == "deliver_to_attempt" and options["identity"] == to_poll_identity(args[0].id):
+            ending = self.activities.deliver_to_attempt(*args, **options)
+            return await self._end_for_poll(args[0], ending)
         if not name.startswith("deliver"):
             return await getattr(self.activities, name)(*args, **options)
         return await self._note_effect(
@@ -142,6 +170,18 @@ class Server:
             ]
             with self.truth.recorded():
                 assert not any(one.continues for one in ended), f"{execution.ref} had continued"
+
+    async def _end_for_poll(self, callback: Callback, ending: Awaitable[None]) -> None:
+        """End an attempt so that the next one polls; check that this was allowed."""
+        before = {ref: self.activities.pending(ref) for ref in self._refs}
+        await ending
+        for ref, was in before.items():
+            found = self.activities.pending(ref)
+            if was is not None and was != found:
+                with self.truth.recorded():
+                    self.truth.polls.check_ended(
+                        callback, ref=ref, was=was, is_pending=found is not None
+                    )
 
     async def _note_effect(self, accepted: Accepted, by: str, taking: Awaitable[None]) -> None:
         before = {ref: self.activities.pending(ref) for ref in self._refs}
@@ -173,13 +213,15 @@ class Server:
     def _new_outcome_id(self) -> OutcomeId:
         return OutcomeId(f"oc_{next(self._numbers):04}")
 
-    def schedule(self, options: CallbackOptions, behind: str = "result") -> Execution:
+    def schedule(
+        self, options: CallbackOptions, behind: str = "result", sender_says: Sequence[Report] = ()
+    ) -> Execution:
         """Schedule an activity that no worker has started yet."""
         number = next(self._numbers)
         ref = factories.activity_ref(
             workflow_id=f"workflow-{number}", run_id="run-1", scheduled_at=self._instant()
         )
-        execution = Execution(ref, options, behind=behind)
+        execution = Execution(ref, options, behind=behind, sender_says=deque(sender_says))
         self.executions.append(execution)
         self._schedule(execution, ref)
         return execution

@@ -1,4 +1,4 @@
-"""The protocol keeps its promises on every store, for every order of events.
+"""The protocol and polls of senders keep their promises on every store, for every order of events.
 
 An ordinary run uses the same examples every time. For a long run with new examples, set their
 number per store: `RINGBACK_MODEL_EXAMPLES=5000 pytest tests/model`.
@@ -21,6 +21,8 @@ from ringback.testing import ManualClock
 from tests.contract.manual_clock_database import ManualClockDatabase
 from tests.contract.postgresql_server import empty
 from tests.model.gates import READS, SENDS, UNGATED
+from tests.model.machine import Machine
+from tests.model.polls import Polls
 from tests.model.protocol import Protocol
 from tests.model.server import MOVE_STATES, Store
 
@@ -30,10 +32,10 @@ pytestmark = pytest.mark.timeout(0 if WANTED else 300)
 """An example takes 50 to 100 ms, and there are hundreds."""
 
 
-def run_protocol(machine: Callable[[], Protocol], examples: int) -> None:
+def run_protocol(machine: Callable[[], Machine], examples: int) -> None:
     """Run `examples` examples, unless the environment sets another number."""
     run_state_machine_as_test(
-        cast("type[Protocol]", machine),
+        cast("type[Machine]", machine),
         settings=settings(
             max_examples=WANTED or examples,
             stateful_step_count=50,
@@ -45,7 +47,7 @@ def run_protocol(machine: Callable[[], Protocol], examples: int) -> None:
     )
 
 
-class PostgresqlProtocol(Protocol):
+class OnPostgresql(Machine):
     """The same rules on a database that all examples use, one after the other."""
 
     def __init__(self, url: str) -> None:
@@ -57,17 +59,30 @@ class PostgresqlProtocol(Protocol):
         return await super().open_store()
 
 
-def test_protocol_keeps_its_promises_in_memory() -> None:
-    run_protocol(Protocol, 60)
+class PostgresqlProtocol(OnPostgresql, Protocol):
+    """The protocol on PostgreSQL."""
+
+
+class PostgresqlPolls(OnPostgresql, Polls):
+    """Polls of senders on PostgreSQL."""
+
+
+@pytest.mark.parametrize("machine", [Protocol, Polls])
+def test_protocol_keeps_its_promises_in_memory(machine: type[Machine]) -> None:
+    run_protocol(machine, 60)
 
 
 @pytest.mark.thorough
-def test_protocol_keeps_its_promises_in_many_examples() -> None:
-    run_protocol(Protocol, 600)
+@pytest.mark.parametrize("machine", [Protocol, Polls])
+def test_protocol_keeps_its_promises_in_many_examples(machine: type[Machine]) -> None:
+    run_protocol(machine, 600)
 
 
 @pytest.mark.thorough
-def test_protocol_keeps_its_promises_on_sqlite(sqlite_file: Path) -> None:
+@pytest.mark.parametrize("machine", [Protocol, Polls])
+def test_protocol_keeps_its_promises_on_sqlite(
+    machine: Callable[[Callable[[ManualClock], Database]], Machine], sqlite_file: Path
+) -> None:
     def copied(clock: ManualClock) -> Database:
         path = sqlite_file.with_name("example.db")
         for old in sqlite_file.parent.glob("example.db*"):
@@ -75,12 +90,15 @@ def test_protocol_keeps_its_promises_on_sqlite(sqlite_file: Path) -> None:
         shutil.copy(sqlite_file, path)
         return SqliteDatabase(path, clock)
 
-    run_protocol(lambda: Protocol(copied), 60)
+    run_protocol(lambda: machine(copied), 60)
 
 
 @pytest.mark.thorough
-def test_protocol_keeps_its_promises_on_postgresql(postgresql_url: str) -> None:
-    run_protocol(lambda: PostgresqlProtocol(postgresql_url), 60)
+@pytest.mark.parametrize("machine", [PostgresqlProtocol, PostgresqlPolls])
+def test_protocol_keeps_its_promises_on_postgresql(
+    machine: Callable[[str], Machine], postgresql_url: str
+) -> None:
+    run_protocol(lambda: machine(postgresql_url), 60)
 
 
 def test_lists_of_calls_name_methods_of_the_ports() -> None:

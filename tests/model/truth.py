@@ -13,6 +13,7 @@ from ringback.domain.opening import REPLACED, OpenRequest
 from ringback.domain.options import Attempts
 from ringback.domain.outcome import Outcome
 from ringback.testing import FakeActivities
+from tests.model.poll_truth import PollTruth
 
 Lineage = tuple[str, str, str, datetime]
 
@@ -42,6 +43,7 @@ class Truth:
         known: The latest known version of each callback.
         effects: The attempts that each outcome ended.
         continued: The outcomes that an attempt continued with.
+        polls: The polls of senders.
         broken: The first violation.
     """
 
@@ -53,6 +55,7 @@ class Truth:
     known: dict[CallbackId, Callback] = field(default_factory=dict)
     effects: defaultdict[OutcomeId, list[Effect]] = field(default_factory=lambda: defaultdict(list))
     continued: set[OutcomeId] = field(default_factory=set)
+    polls: PollTruth = field(default_factory=PollTruth)
     broken: AssertionError | None = None
 
     @contextmanager
@@ -121,6 +124,7 @@ class Truth:
                 self._check_move(state, callback)
             if before is not None and before.accepted is not None:
                 _check_kept(before.accepted, callback.accepted)
+            self.polls.check_reported(callback)
         for callback_id, outcome in self.confirmed.items():
             accepted = self.known[callback_id].accepted
             assert accepted is not None, f"{callback_id} has no outcome, but a sender has a receipt"
@@ -140,6 +144,8 @@ class Truth:
                 assert (_accepted(callback).proof or {}).get("reason"), "what is parked says why"
             case State.EXPIRED:
                 self._check_expired(callback)
+            case State.ACCEPTED if _accepted(callback).is_default:
+                self.polls.check_default(callback)
             case State.OPEN | State.ACCEPTED:
                 pass
 

@@ -6,14 +6,17 @@ from datetime import timedelta
 from typing import Final
 
 from ringback.core.opening import CallbackOpener
+from ringback.core.sender_polls import PollReports
 from ringback.core.services import run_services
 from ringback.domain.activity_state import LastFailure
 from ringback.domain.callback import Accepted
 from ringback.domain.errors import ActivityGoneError, RingbackError, TemporalUnreachableError
 from ringback.domain.ids import CallbackId, to_identity
+from ringback.domain.opening import Next, next_of
 from ringback.domain.outcome import Canceled, Completed, Failed
 from tests import factories
-from tests.model.server import Attempt, Execution, Server
+from tests.model.server import NOT_YET, Attempt, Execution, Report, Server, Store
+from tests.pollers import Temporal
 
 HEARTBEAT_TIMEOUT: Final = timedelta(seconds=20)
 OWN_RESULT: Final = Completed(b'"the own result of the activity"')
@@ -72,12 +75,49 @@ class Workers(Server):
                     await self._continue(execution, attempt, accepted)
                 elif accepted is not None:
                     await self._end_attempt(attempt, accepted)
+                elif next_of(callback) is Next.POLL:
+                    await self._poll(execution, attempt)
+                    await self.report(attempt, store, activities)
+                    attempt.is_waiting = True
                 else:
                     await opener.mark_submitted(callback.id)
                     attempt.is_waiting = True
         except RingbackError:
             with suppress(TemporalUnreachableError):
                 await self._at_return(attempt, STOPPED, None)
+
+    async def _poll(self, execution: Execution, attempt: Attempt) -> None:
+        """Poll the sender. Without a reply, that is an error."""
+        assert attempt.callback_id is not None, "it is open"
+        made = self.truth.polls.made[attempt.callback_id]
+
+        async def ask() -> Report:
+            made.append(self.clock.now())
+            return execution.sender_says.popleft() if execution.sender_says else NOT_YET
+
+        try:
+            attempt.report = await attempt.process.gate.call(
+                "ask the sender", ask, TemporalUnreachableError("lost")
+            )
+        except TemporalUnreachableError:
+            made.append(self.clock.now())
+            attempt.report = None, "OSError"
+
+    async def report(self, attempt: Attempt, store: Store, activities: Temporal) -> None:
+        """Report what an attempt's poll found."""
+        assert attempt.callback_id is not None, "it is open"
+        assert attempt.report is not None, "it has polled"
+        answer, error = attempt.report
+        answer_service = factories.answer_service(
+            store, activities, new_outcome_id=self._new_outcome_id
+        )
+        async with run_services(answer_service):
+            await PollReports(store, answer_service).report(
+                attempt.callback_id, attempt.request.attempt, answer=answer, error=error
+            )
+        if answer is not None:
+            self.truth.polls.reported.add(attempt.callback_id)
+            await self.look()
 
     async def _end_attempt(self, attempt: Attempt, accepted: Accepted) -> None:
         assert not isinstance(accepted.outcome, Canceled), "cancellations are never inline"
