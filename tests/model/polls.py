@@ -80,16 +80,29 @@ class Polls(Rules):
     @initialize(worker=WORKERS, calls=st.integers(0, 4), mode=MODES)
     def begin_poll(self, worker: str, calls: int, mode: Mode) -> None:
         """Most interesting examples start with an unfinished poll."""
-        self.poll(worker, ALL_CALLS, Mode.PASSES, calls, mode)
+        self.poll(6, worker, ALL_CALLS, Mode.PASSES, calls, mode)
 
     @precondition(lambda self: self.polled())
-    @rule(worker=WORKERS, calls=CALLS, mode=MODES, attempt_calls=CALLS, attempt_mode=MODES)
+    @rule(
+        seconds=st.sampled_from([6, 31]),
+        worker=WORKERS,
+        calls=CALLS,
+        mode=MODES,
+        attempt_calls=CALLS,
+        attempt_mode=MODES,
+    )
     def poll(
-        self, worker: str, calls: int, mode: Mode, attempt_calls: int, attempt_mode: Mode
+        self,
+        seconds: int,
+        worker: str,
+        calls: int,
+        mode: Mode,
+        attempt_calls: int,
+        attempt_mode: Mode,
     ) -> None:
         """Let an attempt wait, then request its poll, and begin it."""
         self.start_all(worker)
-        self.advance_clock(31)
+        self.advance_clock(seconds)
         self.go(self.env.request_polls, calls, mode)
         self.start_all(worker, attempt_calls, attempt_mode)
 
@@ -116,14 +129,17 @@ class Polls(Rules):
 
     @precondition(lambda self: self.polled() and self.executions(is_started=True))
     @precondition(lambda self: not self.env.requesters)
-    @rule(which=WHICH, worker=WORKERS, calls=st.sampled_from([0, ALL_CALLS]))
+    @rule(which=WHICH, worker=WORKERS, calls=st.sampled_from([0, 0, ALL_CALLS]))
     def repeat_number_of_attempt(self, which: int, worker: str, calls: int) -> None:
         """Reset the activity, and start attempts until one has the number and token of before."""
         execution = pick(which, self.executions(is_started=True))
-        before = self.env.activities.attempt(execution.ref)
+        self.time_out_attempt_and_start_next(which, worker, ALL_CALLS, Mode.PASSES, 0)
+        before = self.env.pending(execution)
+        if before is None:
+            return
         execution.was_reset = True
         self.env.activities.reset(execution.ref)
-        while self.env.pending(execution) and self.env.activities.attempt(execution.ref) < before:
+        while (now := self.env.pending(execution)) and now.attempt < before.attempt:
             self.end_attempt(execution, TIMED_OUT)
             if self.env.pending(execution) is not None:
                 self.go(lambda: self.env.take(execution, worker).process, calls)
