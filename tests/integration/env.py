@@ -28,6 +28,7 @@ from ringback.app.web import bound_socket, free_ports, served
 from ringback.client.target import local_key_path
 from ringback.core.services import run_services
 from ringback.domain.api_key import Role
+from ringback.ports.clock import Clock
 from ringback.settings import Settings
 from ringback.store.migrate import upgrade
 from ringback.store.sqlite import SqliteDatabase
@@ -36,6 +37,7 @@ from tests.integration.workflows import Run, RunActivity, RunAndContinue, RunTwi
 from tests.polling import pause
 
 DATABASE = "ringback.db"
+MINUTE = timedelta(minutes=1)
 GRACE = timedelta(seconds=2)
 """How long an activity may take to end once its worker stops.
 
@@ -82,14 +84,16 @@ class Env:
     http: httpx2.AsyncClient
     service: FakeService
 
-    async def start(self, run: Run, workflow: Any = RunActivity) -> WorkflowHandle[Any, Any]:
+    async def start(
+        self, run: Run, workflow: Any = RunActivity, *, within: timedelta = MINUTE
+    ) -> WorkflowHandle[Any, Any]:
         """Start the workflow that runs the activity."""
         return await self.client.start_workflow(
             workflow.run,
             run,
             id=f"{self.task_queue}-workflow",
             task_queue=self.task_queue,
-            execution_timeout=timedelta(seconds=60),
+            execution_timeout=within,
         )
 
     async def answer(
@@ -127,12 +131,14 @@ async def worker(
 
 @asynccontextmanager
 async def gateway(
-    address: str, settings: Settings, *, namespace: str = "default"
+    address: str, settings: Settings, *, namespace: str = "default", clock: Clock | None = None
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """Run a gateway at the public URL of `settings` for the block; yield a client of it."""
     async with AsyncExitStack() as stack:
         client = await Client.connect(address, namespace=namespace, lazy=True)
-        gateway = await stack.enter_async_context(running_gateway(client, settings))
+        gateway = await stack.enter_async_context(
+            running_gateway(client, settings, clock=clock or SystemClock())
+        )
         await serve_at(stack, gateway, settings)
         yield await stack.enter_async_context(
             httpx2.AsyncClient(base_url=settings.base_url, timeout=30, verify=False)

@@ -48,6 +48,7 @@ from ringback.core.verdict_waiter import VerdictWaiter
 from ringback.core.webhook_sender import WebhookSender
 from ringback.domain.errors import ConfigurationError
 from ringback.instrumentation.prometheus import PrometheusHooks
+from ringback.ports.clock import Clock
 from ringback.settings import Settings
 from ringback.store.sql_store import SqlStore
 from ringback.temporal.activities import TemporalActivities
@@ -59,6 +60,9 @@ from ringback.temporal.identify import TemporalIdentifier
 if TYPE_CHECKING:
     # A gateway runs no worker, and the module is slow to load.
     from temporalio.worker import Worker
+
+
+_CLOCK: Final = SystemClock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,12 @@ class RunningGateway:
 
 @asynccontextmanager
 async def running_gateway(
-    client: Client, settings: Settings, *, hooks: Hooks = NO_HOOKS, with_queues: bool = True
+    client: Client,
+    settings: Settings,
+    *,
+    clock: Clock = _CLOCK,
+    hooks: Hooks = NO_HOOKS,
+    with_queues: bool = True,
 ) -> AsyncIterator[RunningGateway]:
     """Run the services of a gateway for the block; they report commits to `hooks`.
 
@@ -89,7 +98,6 @@ async def running_gateway(
         ConfigurationError: A setting cannot be used.
         StoreUnavailableError: The store cannot be reached.
     """
-    clock = SystemClock()
     async with (
         opened_store(settings, clock) as store,
         opened_sender(settings, clock) as sender,
@@ -98,7 +106,15 @@ async def running_gateway(
     ):
         if settings.postgresql_url is None:
             await ensure_local_keys(settings.data, store)
-        edges = edges_of(client, settings, store, notifiers=notifiers, hooks=hooks, tracer=tracer)
+        edges = edges_of(
+            client,
+            settings,
+            store,
+            clock=clock,
+            notifiers=notifiers,
+            hooks=hooks,
+            tracer=tracer,
+        )
         parts = Parts(edges)
         webhook_sender = WebhookSender(store, sender, clock=clock, jitter=jitter, hooks=edges.hooks)
         consumers = build_consumers(parts) if with_queues else ()
@@ -141,7 +157,7 @@ async def running_consumers(
         StoreUnavailableError: The store cannot be reached.
     """
     async with (
-        existing_store(settings, SystemClock()) as store,
+        existing_store(settings, _CLOCK) as store,
         opened_tracer(os.environ) as tracer,
     ):
         edges = edges_of(client, settings, store, tracer=tracer)
@@ -176,6 +192,7 @@ def edges_of(
     settings: Settings,
     store: SqlStore,
     *,
+    clock: Clock = _CLOCK,
     notifiers: Notifiers | None = None,
     hooks: Hooks = NO_HOOKS,
     tracer: Tracer = NO_TRACER,
@@ -187,7 +204,6 @@ def edges_of(
             only in part, bodies are to be encrypted without a codec, or a source or queue of
             `ringback.toml` is wrong.
     """
-    clock = SystemClock()
     sources, queues = load_all_sources(settings)
     # Shared: connections that a codec keeps open belong to one event loop.
     encoder = Encoder(client.data_converter)

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from contextvars import copy_context
+from datetime import timedelta
 from enum import Enum
 from functools import partial
 from threading import Thread
@@ -40,13 +41,15 @@ PollSync: TypeAlias = Callable[[Callback], T | NotYet]
 
 
 class PollTimeoutError(Exception):
-    """A poll took longer than `POLL_TIMEOUT`."""
+    """A poll took longer than it may."""
 
 
-async def poll_async(poll: PollAsync[T], callback: Callback) -> object:
+async def poll_async(
+    poll: PollAsync[T], callback: Callback, *, within: timedelta = POLL_TIMEOUT
+) -> object:
     """Return what `poll` returned or raised, or a `PollTimeoutError`.
 
-    A poll that does not end is canceled and left behind.
+    A poll that does not end `within` this time is canceled and left behind.
     """
 
     async def call() -> object:
@@ -54,7 +57,7 @@ async def poll_async(poll: PollAsync[T], callback: Callback) -> object:
 
     task = asyncio.ensure_future(call())
     try:
-        await asyncio.wait({task}, timeout=POLL_TIMEOUT.total_seconds())
+        await asyncio.wait({task}, timeout=within.total_seconds())
     finally:
         task.cancel()
     if not task.done():
@@ -64,7 +67,7 @@ async def poll_async(poll: PollAsync[T], callback: Callback) -> object:
     return task.exception() or task.result()
 
 
-def poll_sync(poll: PollSync[T], callback: Callback) -> object:
+def poll_sync(poll: PollSync[T], callback: Callback, *, within: timedelta = POLL_TIMEOUT) -> object:
     """Do the same for a function that blocks; it runs in a thread of its own.
 
     A thread that does not end is left behind.
@@ -77,7 +80,7 @@ def poll_sync(poll: PollSync[T], callback: Callback) -> object:
 
     Thread(target=partial(context.run, call), name="ringback poll", daemon=True).start()
     try:
-        return future.result(POLL_TIMEOUT.total_seconds())
+        return future.result(within.total_seconds())
     except TimeoutError:
         return PollTimeoutError()
 
