@@ -10,6 +10,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from ringback.agents.approval import ACTIVITY, NOBODY_DECIDED, Question, ToolCall
+from ringback.core.services import caught
 from ringback.domain.errors import GatewayRefusedError, NotWiredError, RingbackError
 from ringback.domain.options import LONGEST_TITLE
 from ringback.domain.policy_checks import Escalation
@@ -166,10 +167,9 @@ async def _ask_people(
 async def _submit(submit: Submit | None, call: ToolCall, callback: Callback) -> None:
     if submit is None:
         return
-    try:
-        await submit(call, callback)
-    except Exception as exc:
-        raise _to_failure(exc) from exc
+    failure = await caught(submit(call, callback))
+    if failure is not None:
+        raise _to_failure(failure) from failure
 
 
 def _to_failure(error: Exception) -> ApplicationError:
