@@ -78,14 +78,18 @@ async def _results(bench: Bench, works: list[str]) -> Results:
     for work in works:
         bench.say(f"{_KNOWN[work].TITLE} …")
         parts[work] = await _outcome(bench, _KNOWN[work])
-    return Results(
-        made_on=made_on,
-        minutes=(time.monotonic() - began) / 60,
-        is_quick=bench.is_quick,
-        machine=here,
-        versions=known,
-        parts=parts,
-    )
+        results = Results(
+            made_on=made_on,
+            minutes=(time.monotonic() - began) / 60,
+            is_quick=bench.is_quick,
+            machine=here,
+            versions=known,
+            parts=parts,
+        )
+        # What was measured is kept if the rest is stopped.
+        save(results, _ASIDE / RESULTS.name)
+        bench.say(f"… after {results.minutes:.1f} minutes")
+    return results
 
 
 async def _outcome(bench: Bench, part: Part) -> Outcome:
