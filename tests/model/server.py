@@ -195,7 +195,8 @@ class Server:
         (ended,) = [ref for ref in self._refs if self.activities.pending(ref) != before[ref]]
         was = before[ended]
         assert was is not None, "only what waits ends"
-        self.truth.note_ended(accepted.id, Effect(ended, was.started_at, by))
+        was_reset = any(one.was_reset for one in self.executions if one.ref == ended)
+        self.truth.note_ended(accepted.id, Effect(ended, was.started_at, by), was_reset=was_reset)
 
     async def look(self) -> None:
         """Check the store against the truth."""

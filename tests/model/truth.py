@@ -11,7 +11,7 @@ from ringback.domain.callback import MOVES, Accepted, ActivityExecution, Callbac
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.opening import REPLACED, OpenRequest
 from ringback.domain.options import Attempts
-from ringback.domain.outcome import Outcome
+from ringback.domain.outcome import Failed, Outcome
 from ringback.testing import FakeActivities
 from tests.model.poll_truth import PollTruth
 
@@ -83,15 +83,20 @@ class Truth:
                 assert lineage(ref) in own, f"a heartbeat to {callback_id} reached {ref}"
         self.activities.heartbeats.clear()
 
-    def note_ended(self, outcome_id: OutcomeId, effect: Effect) -> None:
-        """Record that Temporal applied an outcome; check that this was allowed."""
+    def note_ended(self, outcome_id: OutcomeId, effect: Effect, *, was_reset: bool) -> None:
+        """Record that Temporal applied an outcome; check that this was allowed.
+
+        After an operator's reset, numbers of attempts repeat, and Temporal may show how another
+        attempt with the same number ended. Then a failure that is retried may end two attempts.
+        """
         of = self._callback_of(outcome_id)
         before = self.effects[outcome_id]
         requests = self.requests[of.id]
         assert of.state is not State.SUPERSEDED, f"{of.id} was superseded, and now is applied"
         allowed = _allowed(of, requests, effect)
         assert effect.ref in allowed, f"{of.id} ended another activity: {effect}"
-        assert effect.ref.run_id not in {one.ref.run_id for one in before}, (
+        is_repeated = effect.ref.run_id in {one.ref.run_id for one in before}
+        assert not is_repeated or (was_reset and _is_retried(of)), (
             f"{of.id} was applied twice: {before}, {effect}"
         )
         if of.options.attempts is Attempts.CURRENT:
@@ -160,8 +165,19 @@ class Truth:
         assert pending is None, f"{callback.id} expired, and its activity waits: {is_waiting}"
 
     def has_effect(self, callback: Callback) -> bool:
-        """Return whether Temporal applied the outcome, or the activity continued with it."""
+        """Return whether Temporal applied the outcome, or the activity continued with it.
+
+        A failure is applied too if the worker that got it inline failed the activity in that
+        attempt, even by another failure: Temporal shows who ended it, and in which way.
+        """
         accepted = _accepted(callback)
+        proof = accepted.proof or {}
+        if (
+            isinstance(accepted.outcome, Failed)
+            and proof.get("closed") == "failed"
+            and proof.get("by") == accepted.delivered_inline_to
+        ):
+            return True
         if callback.is_resumed and "continued" in (accepted.proof or {}):
             return True
         return bool(self.effects[accepted.id]) or accepted.id in self.continued
@@ -170,6 +186,11 @@ class Truth:
 def _accepted(callback: Callback) -> Accepted:
     assert callback.accepted is not None, "what was answered has an outcome"
     return callback.accepted
+
+
+def _is_retried(callback: Callback) -> bool:
+    outcome = _accepted(callback).outcome
+    return isinstance(outcome, Failed) and not outcome.non_retryable
 
 
 def _check_kept(before: Accepted, now: Accepted | None) -> None:
