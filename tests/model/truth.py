@@ -11,7 +11,7 @@ from ringback.domain.callback import MOVES, Accepted, ActivityExecution, Callbac
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.opening import REPLACED, OpenRequest
 from ringback.domain.options import Attempts
-from ringback.domain.outcome import Failed, Outcome
+from ringback.domain.outcome import Failed, Outcome, is_retried
 from ringback.testing import FakeActivities
 from tests.model.poll_truth import PollTruth
 
@@ -96,7 +96,7 @@ class Truth:
         allowed = _allowed(of, requests, effect)
         assert effect.ref in allowed, f"{of.id} ended another activity: {effect}"
         is_repeated = effect.ref.run_id in {one.ref.run_id for one in before}
-        assert not is_repeated or (was_reset and _is_retried(of)), (
+        assert not is_repeated or (was_reset and is_retried(_accepted(of).outcome)), (
             f"{of.id} was applied twice: {before}, {effect}"
         )
         if of.options.attempts is Attempts.CURRENT:
@@ -186,11 +186,6 @@ class Truth:
 def _accepted(callback: Callback) -> Accepted:
     assert callback.accepted is not None, "what was answered has an outcome"
     return callback.accepted
-
-
-def _is_retried(callback: Callback) -> bool:
-    outcome = _accepted(callback).outcome
-    return isinstance(outcome, Failed) and not outcome.non_retryable
 
 
 def _check_kept(before: Accepted, now: Accepted | None) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 from ringback.core.hooks import Hooks
 from ringback.core.operations import get_callback
 from ringback.core.verdict_waiter import VerdictWaiter
-from ringback.core.verdicts import is_opener, is_retried, judge, resolve
+from ringback.core.verdicts import is_opener, judge, resolve
 from ringback.domain.activity_state import ActivityState, Pending, Unknown
 from ringback.domain.callback import Accepted, Callback, State
 from ringback.domain.ending import GIVEN_UP_BY
@@ -18,6 +18,7 @@ from ringback.domain.errors import (
 )
 from ringback.domain.give_up_errors import StillNeededError
 from ringback.domain.ids import CallbackId
+from ringback.domain.outcome import is_retried
 from ringback.ports.activities import Activities
 from ringback.ports.parked import GiveUp, ParkedAnswers
 from ringback.ports.store import CallbackStore, Settlement
@@ -164,4 +165,8 @@ def _reaches_no_attempt(callback: Callback, accepted: Accepted, found: ActivityS
 
     A later attempt opens a new callback: `ringback.domain.opening.needs_new_callback`.
     """
-    return isinstance(found, Pending) and is_retried(accepted) and not is_opener(callback, found)
+    return (
+        isinstance(found, Pending)
+        and is_retried(accepted.outcome)
+        and not is_opener(callback, found)
+    )

@@ -8,7 +8,7 @@ from ringback.domain.callback import Accepted, ActivityExecution, Callback, Stat
 from ringback.domain.durations import format_instant
 from ringback.domain.ids import to_identity
 from ringback.domain.options import Attempts
-from ringback.domain.outcome import KINDS, Canceled, Completed, Failed
+from ringback.domain.outcome import KINDS, Canceled, Completed, Failed, is_retried
 from ringback.ports.activities import Activities
 from ringback.ports.store import Settlement
 
@@ -28,7 +28,7 @@ def may_send_by_token(callback: Callback, accepted: Accepted) -> bool:
     """
     if callback.task_token is None or callback.options.attempts is Attempts.CURRENT:
         return False
-    if not is_retried(accepted):
+    if not is_retried(accepted.outcome):
         return True
     is_first_try = accepted.tries <= 1 and accepted.delivered_inline_attempt is None
     return is_first_try and accepted.unconfirmed_started_at in {None, callback.attempt_started_at}
@@ -126,17 +126,12 @@ def _has_ended_attempt(accepted: Accepted, found: Pending) -> bool:
 
 def _may_have_ended_attempt(accepted: Accepted, found: Pending) -> bool:
     attempt = accepted.unconfirmed_attempt
-    if attempt is None or not is_retried(accepted):
+    if attempt is None or not is_retried(accepted.outcome):
         return False
     still_runs = found.is_started and found.started_at == accepted.unconfirmed_started_at
     # Temporal shows the failure of the previous attempt, until a reset clears it.
     is_shown = found.attempt == attempt + 1 and found.last_failure is not None
     return not still_runs and not is_shown
-
-
-def is_retried(accepted: Accepted) -> bool:
-    """Return whether Temporal runs the activity again after this outcome, if it may."""
-    return isinstance(accepted.outcome, Failed) and not accepted.outcome.non_retryable
 
 
 def is_opener(callback: Callback, found: ActivityState) -> bool:
@@ -175,7 +170,7 @@ def _verdict_of_end(callback: Callback, accepted: Accepted, end: Ended) -> State
     if end.last_failure is not None and end.last_failure.source == to_identity(accepted.id):
         # The attempt's number does not matter: an operator's reset sets it back.
         return State.APPLIED
-    if accepted.unconfirmed_attempt is None or not is_retried(accepted):
+    if accepted.unconfirmed_attempt is None or not is_retried(accepted.outcome):
         return State.SUPERSEDED
     if _was_unconfirmed_attempt(accepted, end):
         return State.SUPERSEDED

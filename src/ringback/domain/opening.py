@@ -12,7 +12,7 @@ from ringback.domain.durations import later
 from ringback.domain.ids import CallbackId, schema_id
 from ringback.domain.link import Verb
 from ringback.domain.options import Attempts, CallbackOptions
-from ringback.domain.outcome import Canceled, Completed, Failed, is_dropped, to_body
+from ringback.domain.outcome import Canceled, Completed, Failed, is_dropped, is_retried, to_body
 from ringback.domain.sender_poll import SenderPoll, next_due_at, reopened
 from ringback.domain.terms import Terms
 
@@ -250,8 +250,8 @@ def _is_asked_again(callback: Callback, accepted: Accepted, request: OpenRequest
 
 
 def _is_retried_by(request: OpenRequest, accepted: Accepted) -> bool:
-    outcome, tried_at = accepted.outcome, accepted.unconfirmed_started_at
-    if not isinstance(outcome, Failed) or outcome.non_retryable:
+    tried_at = accepted.unconfirmed_started_at
+    if not is_retried(accepted.outcome):
         return False
     return tried_at is None or request.attempt_started_at > tried_at
 

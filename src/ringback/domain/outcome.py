@@ -93,6 +93,11 @@ KINDS: Final[dict[type[Outcome], str]] = {
 """The name of each kind of outcome, in tables, replies and logs."""
 
 
+def is_retried(outcome: Outcome) -> bool:
+    """Return whether Temporal runs the activity again after this outcome, if it may."""
+    return isinstance(outcome, Failed) and not outcome.non_retryable
+
+
 def drop_body(body: bytes, salt: bytes) -> bytes:
     """Return what is stored instead of a body that is no longer kept: a salted digest of its value.
 
