@@ -20,7 +20,7 @@ from ringback.completion.call import Call, encode_error, find_address, raise_if_
 from ringback.completion.outcome_lookup import OutcomeLookup, to_context
 from ringback.completion.patterns import Patterns
 from ringback.completion.refs import Target
-from ringback.completion.retry import DEFAULT_TIMEOUT, Tries
+from ringback.completion.retry import DEFAULT_TIMEOUT, Tries, quote
 from ringback.domain.completion_errors import CompletionUnansweredError
 from ringback.temporal.connect import connect
 from ringback.temporal.encoding import Cancellation, Encoded, Result, to_payloads
@@ -261,8 +261,9 @@ class AsyncCompletionClient(Patterns):
             if call is None:
                 msg = "Temporal could not be reached in time"
                 raise CompletionUnansweredError(msg, may_be_applied=False, identity="") from exc
-            why = "the time is up"
-            raise call.unanswered(why) from exc
+            last = tries.last_error
+            why = "the time is up" if last is None else quote(last)
+            raise call.unanswered(why) from (last or exc)
 
     async def _new_call(self, activity: Target, tries: Tries, metadata: Metadata) -> Call:
         address = await find_address(activity, self._own_namespace)

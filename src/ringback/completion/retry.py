@@ -44,6 +44,7 @@ class Tries:
         monotonic: A clock, in seconds.
         sleep: Sleeps for seconds.
         jitter: A random number from 0 to 1.
+        last_error: The error of the last try that failed; `None` before one has.
 
     Raises:
         TypeError: `total` is not a `timedelta`.
@@ -53,6 +54,7 @@ class Tries:
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     jitter: Callable[[], float] = random.SystemRandom().random
+    last_error: ServiceError | None = field(default=None, init=False)
     _failed: int = field(default=0, init=False)
     _until: float = field(init=False)
 
@@ -73,7 +75,11 @@ class Tries:
             RuntimeError: There is no connection.
         """
         # The server counts timeouts in whole milliseconds.
-        return await request(max(timedelta(milliseconds=1), min(TIMEOUT, self.left / 2)))
+        try:
+            return await request(max(timedelta(milliseconds=1), min(TIMEOUT, self.left / 2)))
+        except (RPCError, RuntimeError) as exc:
+            self.last_error = exc
+            raise
 
     async def encode(self, encoding: Awaitable[T]) -> T:
         """Return the data converter's result; it gets half of the remaining time.

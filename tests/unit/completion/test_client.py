@@ -12,11 +12,14 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceResponse
 from temporalio.client import Client
 from temporalio.converter import DataConverter, PayloadCodec
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
 
 from ringback.completion.client import AsyncCompletionClient
 from ringback.completion.refs import ActivityRef
+from ringback.domain.completion_errors import CompletionUnansweredError
 from ringback.domain.errors import EncodingError
 
+AWAY = RPCError("tcp connect error", RPCStatusCode.UNAVAILABLE, b"")
 REF = ActivityRef("1", "order-7", "a-run")
 
 
@@ -44,6 +47,20 @@ class Server:
 
     def client(self) -> AsyncCompletionClient:
         return AsyncCompletionClient(cast("Client", self))
+
+
+@dataclass
+class SilentServer(Server):
+    """Cannot be reached at first, and never replies to the next request."""
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        async def call(_: object, **__: object) -> None:
+            self.sent.append(name)
+            if len(self.sent) == 1:
+                raise AWAY
+            await asyncio.Event().wait()
+
+        return call
 
 
 class HangingCodec(PayloadCodec):
@@ -113,3 +130,11 @@ async def test_failure_that_is_not_an_exception_is_rejected(error: Any) -> None:
         await server.client().fail(REF, error)
 
     assert server.sent == []
+
+
+async def test_call_whose_time_is_up_names_the_last_error() -> None:
+    with pytest.raises(CompletionUnansweredError, match="UNAVAILABLE: tcp connect error") as raised:
+        await SilentServer().client().complete(REF, "x", rpc_timeout=timedelta(milliseconds=400))
+
+    assert raised.value.cause is AWAY
+    assert not raised.value.may_be_applied
