@@ -2,10 +2,12 @@
 
 import asyncio
 import atexit
+import inspect
 import os
 import time
 from collections.abc import AsyncIterator, Generator, Sequence
 from io import StringIO
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -14,6 +16,8 @@ from hypothesis import HealthCheck, settings
 from temporalio.client import Client
 
 from tests.own_temporal import own_temporal
+
+ROOT = Path(__file__).parents[1]
 
 # Python may crash if it exits while the SDK's threads run (temporalio 1.35, sdk-python issue 300).
 # This runs after the last test.
@@ -58,10 +62,25 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     except pytest.fail.Exception as exc:
         if "Timeout" in str(exc):
             stacks = StringIO()
-            for task in asyncio.all_tasks(asyncio.get_event_loop_policy().get_event_loop()):
+            tasks = asyncio.all_tasks(asyncio.get_event_loop_policy().get_event_loop())
+            for task in tasks:
                 task.print_stack(file=stacks)
             item.add_report_section("call", "asyncio tasks", stacks.getvalue())
+            # The last lines of a long log may be all that is left of it.
+            exc.msg = f"{exc.msg} Waiting: {', '.join(sorted(map(_own_line, tasks)))}"
         raise
+
+
+def _own_line(task: "asyncio.Task[Any]") -> str:
+    """Return the innermost place of this project where the task waits, as `module.py:12`."""
+    place = task.get_name()
+    waiting: object = task.get_coro()
+    while inspect.iscoroutine(waiting):
+        path = Path(waiting.cr_code.co_filename)
+        if path.is_relative_to(ROOT) and "site-packages" not in path.parts and waiting.cr_frame:
+            place = f"{path.name}:{waiting.cr_frame.f_lineno}"
+        waiting = waiting.cr_await
+    return place
 
 
 @pytest.fixture(scope="session")
