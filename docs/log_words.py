@@ -60,6 +60,8 @@ EVENTS: Final = {
     "gateway process ended": "One of `serve --processes` has ended; the line names its number and"
     " exit code, negative for a signal. It is restarted; if it ends again and again, its own lines"
     " say why.",
+    "gateway process failed": "One of `serve --processes` ended with an error when it was stopped;"
+    " the line names its number and exit code, negative for a signal, and its own lines say why.",
     "gateway process killed": "One of `serve --processes` did not stop in time. Nothing is lost.",
     "file descriptors run out": "New connections get 503. Raise the limit of file descriptors.",
     "handshake answered": "A provider checked the URL of a source.",

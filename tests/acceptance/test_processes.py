@@ -119,6 +119,7 @@ async def test_stop_signal_stops_all_processes_gracefully(shared_site: Site) -> 
     assert code == 0
     assert not any(child.is_running() for child in children)
     assert "gateway process killed" not in gateway.output
+    assert "gateway process failed" not in gateway.output
 
 
 async def test_processes_end_with_a_killed_parent(shared_site: Site) -> None:

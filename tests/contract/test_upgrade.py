@@ -4,9 +4,11 @@ import asyncio
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+import asyncpg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
@@ -17,6 +19,7 @@ from sqlalchemy import text
 from ringback.domain.errors import ConfigurationError
 from ringback.store.database import Database
 from ringback.store.migrate import MIGRATIONS, Upgrade, revisions, upgrade
+from ringback.store.postgresql import UPGRADE_LOCK, PostgresqlDatabase
 from ringback.store.sql_store import SqlStore
 from ringback.store.sqlite import SqliteDatabase
 from ringback.store.tables import metadata
@@ -24,6 +27,7 @@ from ringback.testing import ManualClock
 from tests import factories
 from tests.contract.manual_clock_database import ManualClockDatabase
 from tests.contract.postgresql_server import own_database, server_url
+from tests.polling import pause
 
 NEWEST: Final = "0001"
 
@@ -102,6 +106,28 @@ async def test_programs_that_start_together_create_one_schema(connect: Connect) 
 
     assert sorted(str(one.before) for one in upgrades) == [*[NEWEST] * 3, "None"]
     await asyncio.gather(*(one.close() for one in databases))
+
+
+async def test_upgrade_waits_for_that_of_another_program_for_any_time() -> None:
+    patience = timedelta(seconds=2)
+    waiting = (
+        "SELECT FROM pg_stat_activity WHERE datname = current_database()"
+        " AND wait_event = 'advisory' AND clock_timestamp() - query_start > $1"
+    )
+    async with own_database(await server_url()) as url:
+        database = PostgresqlDatabase(url, patience=patience)
+        other = await asyncpg.connect(url)
+        # Not in a transaction, whose view of the other sessions would never change.
+        await other.execute("SELECT pg_advisory_lock($1)", UPGRADE_LOCK)
+        upgrading = asyncio.ensure_future(upgrade(database))
+        while not await other.fetch(waiting, patience):
+            assert not upgrading.done()
+            await pause()
+
+        await other.close()
+
+        assert await upgrading == Upgrade(None, NEWEST)
+        await database.close()
 
 
 async def test_schema_of_a_newer_program_is_rejected(database: Database) -> None:

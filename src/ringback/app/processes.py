@@ -175,3 +175,7 @@ async def _stop(process: Process, number: int) -> None:
         logger.warning("gateway process killed: it did not stop in time", extra=facts)
         process.kill()
         await process.wait()
+        return
+    if process.returncode:
+        ended = {"process_number": number, "code": process.returncode}
+        logger.warning("gateway process failed: it stopped with an error", extra=ended)

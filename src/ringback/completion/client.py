@@ -262,8 +262,7 @@ class AsyncCompletionClient(Patterns):
                 msg = "Temporal could not be reached in time"
                 raise CompletionUnansweredError(msg, may_be_applied=False, identity="") from exc
             last = tries.last_error
-            why = "the time is up" if last is None else quote(last)
-            raise call.unanswered(why) from (last or exc)
+            raise call.unanswered(quote(last) if last else "the time is up") from last or exc
 
     async def _new_call(self, activity: Target, tries: Tries, metadata: Metadata) -> Call:
         address = await find_address(activity, self._own_namespace)

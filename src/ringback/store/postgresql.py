@@ -31,7 +31,7 @@ PATIENCE: Final = timedelta(seconds=10)
 _POOL: Final = {"pool_size": 5, "max_overflow": 5, "pool_timeout": 5}
 """At most ten connections, plus the one that listens."""
 
-_UPGRADE_LOCK: Final = 0x72696E676261636B
+UPGRADE_LOCK: Final = 0x72696E676261636B
 """The advisory lock of schema upgrades: `ringback` in ASCII."""
 
 _CONTENT: Final = ("22", "23")
@@ -202,7 +202,7 @@ class PostgresqlDatabase(Database):
         async with self._translated(), self._engine.begin() as connection:
             for setting in ("statement_timeout", "lock_timeout"):
                 await connection.execute(text(f"SET LOCAL {setting} = 0"))
-            await connection.execute(select(func.pg_advisory_xact_lock(_UPGRADE_LOCK)))
+            await connection.execute(select(func.pg_advisory_xact_lock(UPGRADE_LOCK)))
             yield connection
 
     async def _write_nothing(self, connection: Connection) -> None:
