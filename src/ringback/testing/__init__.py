@@ -8,10 +8,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from ringback.testing.activity_env import (
-        ActivityOptions,
-        ActivityTestEnvironment,
-    )
+    from ringback.testing.activity_env import ActivityTestEnvironment
+    from ringback.testing.activity_options import ActivityOptions
     from ringback.testing.activity_run import ActivityRun
     from ringback.testing.environments import activity_environment, gateway_environment
     from ringback.testing.fake_activities import ExactResults, FakeActivities, FakeIdentifier
@@ -42,7 +40,7 @@ __all__ = [
 ]
 
 _HOMES: Final = {
-    "ActivityOptions": "activity_env",
+    "ActivityOptions": "activity_options",
     "ActivityRun": "activity_run",
     "ActivityTestEnvironment": "activity_env",
     "Early": "senders",

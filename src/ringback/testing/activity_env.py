@@ -3,20 +3,17 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Final, TypedDict, TypeVar, TypeVarTuple, Unpack, cast, overload
-from uuid import uuid4
+from typing import Any, Final, TypeVar, TypeVarTuple, Unpack, cast, get_args, overload
 
-from temporalio import activity
-from temporalio.common import RetryPolicy
 from temporalio.converter import DataConverter
-from temporalio.testing import ActivityEnvironment as TemporalActivityEnvironment
 
 from ringback.result_schema.generate import generate_schema
+from ringback.testing.activity_options import ActivityOptions, to_info
 from ringback.testing.activity_run import WORKER, ActivityRun, Worker
 from ringback.testing.any_attempt import AnyAttempt
+from ringback.testing.arguments import check_moment
 from ringback.testing.fake_operator import FakeOperator
 from ringback.testing.kit_activities import KitActivities
 from ringback.testing.kit_gateway import KitGateway
@@ -30,30 +27,6 @@ R = TypeVar("R")
 Args = TypeVarTuple("Args")
 
 _NO_ANSWER: Final = object()
-_EARLY: Final = frozenset({"before submit", "during submit"})
-_BODY_LIMIT: Final = 2 * 1024 * 1024
-_POLLS_PER_SECOND: Final = 1000
-
-
-class ActivityOptions(TypedDict, total=False):
-    """How the workflow would call the activity; all are optional.
-
-    Attributes:
-        start_to_close_timeout: The timeout of one attempt; default none.
-        schedule_to_close_timeout: The timeout of the activity; default none.
-        heartbeat_timeout: What `activity.info()` shows; the kit does not enforce it.
-        retry_policy: Which failures another attempt follows. Without it, the first failure is the
-            activity's end, and only an activity that resumes or polls has another attempt.
-        workflow_id: The id of the workflow; default a new one.
-        activity_id: The id of the activity; default `1`.
-    """
-
-    start_to_close_timeout: timedelta | None
-    schedule_to_close_timeout: timedelta | None
-    heartbeat_timeout: timedelta | None
-    retry_policy: RetryPolicy | None
-    workflow_id: str
-    activity_id: str
 
 
 class ActivityTestEnvironment(Senders):
@@ -144,15 +117,20 @@ class ActivityTestEnvironment(Senders):
             ActivityError: The activity failed; the cause says how, as in the workflow.
             GatewayRefusedError: The gateway rejected the answer; the message says why.
             AssertionError: The activity still waits.
+            ValueError: `when` is no moment, or there is no answer for it.
+            TypeError: `function` is no function, or an option is unknown.
         """
-        is_early = when in _EARLY and answer is not _NO_ANSWER
+        has_answer = answer is not _NO_ANSWER
+        check_moment(when, (*get_args(Moment), *get_args(Early)) if has_answer else ["now"])
+        is_early = when in get_args(Early)
         early = self.answer_next(answer, when=cast("Early", when)) if is_early else None
         run = self.start(function, *args, **options)
         if early is not None:
             await _first(early, run.ended())
             if early.done():
                 early.result()
-        elif answer is not _NO_ANSWER:
+            early.cancel()
+        elif has_answer:
             callback = await self._callback_of(run)
             if callback is not None:
                 await callback.answer(answer, when=cast("Moment", when))
@@ -183,8 +161,11 @@ class ActivityTestEnvironment(Senders):
             function: The activity: `async def`, or one that runs in a thread.
             *args: Its arguments.
             **options: How the workflow would call the activity; see `ActivityOptions`.
+
+        Raises:
+            TypeError: `function` is no function, or an option is unknown.
         """
-        info = self._to_info(function, options)
+        info = to_info(function, options, number=len(self._runs) + 1, now=self.clock.now())
         ref = to_ref(info)
         self.activities.policies[ref] = info.retry_policy
         self.activities.schedule(
@@ -206,7 +187,13 @@ class ActivityTestEnvironment(Senders):
 
         Deadlines, default answers, reminders and the timeouts of the activities are due in their
         order. It returns once the gateway has nothing more to do.
+
+        Raises:
+            ValueError: `by` is negative.
         """
+        if by < timedelta(0):
+            msg = f"time does not go back; advance by {by} is negative"
+            raise ValueError(msg)
         until = self.clock.now() + by
         while True:
             await settled()
@@ -232,23 +219,6 @@ class ActivityTestEnvironment(Senders):
         with runtime_set(self._any_attempt):
             yield
 
-    def _to_info(self, function: Callable[..., Any], options: ActivityOptions) -> activity.Info:
-        definition = getattr(function, "__temporal_activity_definition", None)
-        name = getattr(definition, "name", None) or getattr(function, "__name__", "an activity")
-        workflow_id = options.get("workflow_id") or f"workflow-{len(self._runs) + 1}"
-        return replace(
-            TemporalActivityEnvironment.default_info(),
-            activity_id=options.get("activity_id", "1"),
-            activity_type=str(name),
-            workflow_id=workflow_id,
-            workflow_run_id=str(uuid4()),
-            scheduled_time=self.clock.now(),
-            start_to_close_timeout=options.get("start_to_close_timeout"),
-            schedule_to_close_timeout=options.get("schedule_to_close_timeout"),
-            heartbeat_timeout=options.get("heartbeat_timeout"),
-            retry_policy=options.get("retry_policy"),
-        )
-
     async def _callback_of(self, run: ActivityRun[Any]) -> OpenCallback | None:
         """Return the callback of a run; `None` if it ends without one."""
         found = asyncio.ensure_future(
@@ -262,6 +232,9 @@ class ActivityTestEnvironment(Senders):
 
     def _find_run(self, callback: OpenCallback) -> ActivityRun[Any]:
         return self._runs[callback.workflow_id, callback.activity_id]
+
+    def _list_failed(self) -> str:
+        return "".join(run.describe_failure(before="; ") for run in self._runs.values())
 
     def _announce(self) -> None:
         for run in self._runs.values():

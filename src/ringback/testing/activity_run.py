@@ -116,12 +116,20 @@ class ActivityRun(Generic[R]):
             msg = (
                 f"the activity {self.info.activity_type} still waits after"
                 f" {within.total_seconds():g} s: answer its callback, or move the clock by"
-                " `advance`"
+                f" `advance`{self.describe_failure(before='; ')}"
             )
             raise AssertionError(msg) from None
         end = self.worker.activities.ended(self.ref)
         assert end is not None, "it has ended"
         return cast("R", await self._to_result(end))
+
+    def describe_failure(self, *, before: str = "") -> str:
+        """Return how the last attempt that failed did, after `before`; empty if none failed."""
+        if self._failure is None:
+            return ""
+        kind = self._failure.application_failure_info.type
+        said = f"{kind}: {self._failure.message}" if kind else self._failure.message
+        return f"{before}an attempt of {self.info.activity_type} failed: {said}"
 
     async def _may_go_on(self) -> bool:
         """Wait for the next attempt; return whether there is one."""

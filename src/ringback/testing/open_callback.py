@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 from urllib.parse import urlsplit
 
 from temporalio.converter import DataConverter
@@ -15,6 +15,7 @@ from ringback.client.gateway_client import GatewayClient
 from ringback.domain.errors import GatewayRefusedError
 from ringback.domain.outcome import Failed
 from ringback.schemas.responses import ReceiptOut, ShownOut, SignOut
+from ringback.testing.arguments import check_moment
 from ringback.worker.decision import Decision
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ Moment: TypeAlias = Literal[
     "now", "between attempts", "while paused", "after a reset", "after a workflow reset"
 ]
 """When an answer arrives, after the link was submitted."""
+
+_EARLIER: Final = "; to answer before or during `submit`, call `answer_next` or `run(…, when=…)`"
 
 NOBODY: str = "somebody@example.org"
 """Who decides where anybody may."""
@@ -73,7 +76,9 @@ class OpenCallback:
         Raises:
             GatewayRefusedError: The gateway rejected it: 422 if it does not fit, 409 if another
                 answer came first, 410 if the activity has ended, 403 if others must answer.
+            ValueError: `when` is no such moment.
         """
+        check_moment(when, get_args(Moment), hint=_EARLIER)
         match result:
             case ApplicationError():
                 verb, body = "fail", to_failure_body(result, self._kit.data_converter)
@@ -139,7 +144,9 @@ class OpenCallback:
         Raises:
             GatewayRefusedError: The gateway rejected it: 403 if this person may not decide, 409 if
                 they decided otherwise before, 422 if the form or the reason is missing.
+            ValueError: `when` is no such moment.
         """
+        check_moment(when, get_args(Moment), hint=_EARLIER)
         if by is None:
             by, groups = await self._next_voter(groups)
         vote = {"approved": to_bytes(approved), "reason": to_bytes(reason)}

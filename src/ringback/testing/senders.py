@@ -1,20 +1,18 @@
 """What both environments of the test kit share: find callbacks, and answer them from outside."""
 
 import asyncio
-import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
-from typing import Final, Literal, Protocol, TypeAlias, Unpack
+from typing import Final, Literal, Protocol, TypeAlias, Unpack, get_args
 
-import httpx2
 from temporalio.converter import DataConverter
 
 from ringback.domain.errors import RingbackError
 from ringback.schemas.responses import CallbackOut, ReceiptOut, SignOut
-from ringback.testing.event_signing import sign_event
-from ringback.testing.kit_gateway import KitGateway
+from ringback.testing.arguments import check_moment, check_names
+from ringback.testing.event_sender import EventSender
 from ringback.testing.open_callback import Moment, OpenCallback
 from ringback.testing.which import Which, describe, fits, format_which
 
@@ -45,26 +43,19 @@ class Operator(Protocol):
         ...
 
 
-class Senders(ABC):
+class Senders(EventSender, ABC):
     """Answers callbacks of a gateway in this process, as services, people and providers do.
 
     Attributes:
-        gateway: The gateway.
         data_converter: That of the workers.
     """
 
-    gateway: KitGateway
     data_converter: DataConverter
 
     @property
     @abstractmethod
     def operator(self) -> Operator:
         """What happens in Temporal."""
-
-    @property
-    def url(self) -> str:
-        """The URL of the gateway, on 127.0.0.1."""
-        return self.gateway.url
 
     async def callback(
         self, *, within: timedelta = PATIENCE, submitted: bool = True, **which: Unpack[Which]
@@ -78,7 +69,9 @@ class Senders(ABC):
 
         Raises:
             AssertionError: It is not open in time, or several fit; the message lists what is open.
+            TypeError: `which` has an unknown name.
         """
+        check_names(which, Which)
         try:
             async with asyncio.timeout(within.total_seconds()):
                 while True:
@@ -95,7 +88,7 @@ class Senders(ABC):
             state = "submitted" if submitted else "open"
             msg = (
                 f"no callback{wanted} was {state} within {within.total_seconds():g} s; "
-                f"open: {await self._list_open()}"
+                f"open: {await self._list_open()}{self._list_failed()}"
             )
             raise AssertionError(msg) from None
 
@@ -118,9 +111,10 @@ class Senders(ABC):
     async def fail(
         self,
         message: str,
-        *,
+        *details: object,
         type: str | None = None,  # noqa: A002 - the SDK's name
         non_retryable: bool = False,
+        next_retry_delay: timedelta | None = None,
         when: Moment = "now",
         **which: Unpack[Which],
     ) -> ReceiptOut:
@@ -131,13 +125,21 @@ class Senders(ABC):
             AssertionError: No such callback is open in time.
         """
         callback = await self.callback(**which)
-        return await callback.fail(message, type=type, non_retryable=non_retryable, when=when)
+        return await callback.fail(
+            message,
+            *details,
+            type=type,
+            non_retryable=non_retryable,
+            next_retry_delay=next_retry_delay,
+            when=when,
+        )
 
     async def decide(
         self,
         *,
         approved: bool = True,
         by: str | None = None,
+        groups: Sequence[str] | None = None,
         reason: str | None = None,
         form: object = None,
         when: Moment = "now",
@@ -150,7 +152,9 @@ class Senders(ABC):
             AssertionError: No such callback is open in time.
         """
         callback = await self.callback(**which)
-        return await callback.decide(approved=approved, by=by, reason=reason, form=form, when=when)
+        return await callback.decide(
+            approved=approved, by=by, groups=groups, reason=reason, form=form, when=when
+        )
 
     async def heartbeat(self, details: object = None, **which: Unpack[Which]) -> SignOut:
         """Wait for a callback, and send a heartbeat; see `OpenCallback.heartbeat`.
@@ -184,15 +188,25 @@ class Senders(ABC):
         return await (await self.request_cancel(**which)).cancel(details)
 
     def answer_next(
-        self, result: object, *, when: Early = "before submit"
+        self, result: object, *, when: Early = "before submit", within: timedelta = PATIENCE
     ) -> "asyncio.Future[ReceiptOut]":
         """Answer the next callback early; return a future of the receipt.
+
+        The future raises an `AssertionError` if no activity gets to that moment in time.
 
         Args:
             result: See `OpenCallback.answer`.
             when: The moment.
+            within: How long to wait for it, in real time.
+
+        Raises:
+            ValueError: It is another moment.
         """
-        receipt: asyncio.Future[ReceiptOut] = asyncio.get_running_loop().create_future()
+        check_moment(when, get_args(Early), hint="; for others call `answer`")
+        loop = asyncio.get_running_loop()
+        receipt: asyncio.Future[ReceiptOut] = loop.create_future()
+        moments = self.gateway.moments
+        works = moments.before_submit if when == "before submit" else moments.during_submit
 
         async def answer(callback_id: str) -> None:
             callback = await self._opened(await self.gateway.operator.show(callback_id))
@@ -201,44 +215,22 @@ class Senders(ABC):
             except (RingbackError, TypeError, ValueError) as exc:
                 receipt.set_exception(exc)
 
-        moments = self.gateway.moments
-        works = moments.before_submit if when == "before submit" else moments.during_submit
+        def give_up() -> None:
+            if answer in works:
+                seconds = within.total_seconds()
+                msg = f"no activity got to {when!r} within {seconds:g} s of answer_next"
+                msg += f"; call it before the activity starts{self._list_failed()}"
+                receipt.set_exception(AssertionError(msg))
+
+        def forget(_: object) -> None:
+            timer.cancel()
+            if answer in works:
+                works.remove(answer)
+
         works.append(answer)
+        timer = loop.call_later(within.total_seconds(), give_up)
+        receipt.add_done_callback(forget)
         return receipt
-
-    async def send_event(
-        self, source: str, event: object, *, headers: Mapping[str, str] | None = None
-    ) -> httpx2.Response:
-        """Send an event as a provider does, signed by the scheme of the source.
-
-        The gateway has stored and led it when the reply arrives: an event that fits a rule answers
-        the callback with the rule's alias, or waits for it.
-
-        Args:
-            source: The name of the source in `ringback.toml`.
-            event: The event as plain JSON, or the body as bytes.
-            headers: More headers, such as `X-GitHub-Event`; they win over those of the signature.
-
-        Raises:
-            AssertionError: There is no such source, the kit cannot sign for it, or the gateway
-                refused the request; the message says why.
-        """
-        found = self.gateway.sources.get(source)
-        if found is None:
-            known = ", ".join(self.gateway.sources) or "none"
-            msg = f"there is no source {source!r}; the sources are: {known}"
-            raise AssertionError(msg)
-        body = event if isinstance(event, bytes) else json.dumps(event).encode()
-        url = f"{self.url}/in/{source}"
-        now = self.gateway.parts.edges.clock.now()
-        signed = sign_event(found, body, url=url, now=now, headers=headers or {})
-        transport = httpx2.ASGITransport(app=self.gateway.moments)
-        async with httpx2.AsyncClient(transport=transport) as http:
-            reply = await http.post(url, content=body, headers=signed)
-        if not reply.is_success:
-            msg = f"the source {source} refused the event: {reply.status_code} {reply.text}"
-            raise AssertionError(msg)
-        return reply
 
     async def _find(self, which: Which, *, submitted: bool) -> OpenCallback | None:
         fitting = [
@@ -270,3 +262,7 @@ class Senders(ABC):
 
     async def _list_open(self) -> str:
         return "; ".join(map(describe, await self._open())) or "none"
+
+    def _list_failed(self) -> str:
+        """Return which activities failed and why, as the end of a message; empty if unknown."""
+        return ""

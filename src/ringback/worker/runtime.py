@@ -125,7 +125,8 @@ def get_runtime() -> WorkerRuntime:
     if runtime is None or not is_here or not activity.in_activity():
         msg = (
             "no RingbackPlugin here: call this in an activity (async def, or in a thread, not in a "
-            "process pool) of a worker whose client was connected with plugins=[RingbackPlugin()]"
+            "process pool) of a worker whose client was connected with plugins=[RingbackPlugin()]; "
+            "in a test, run it with ringback.testing"
         )
         raise NotWiredError(msg)
     return runtime

@@ -9,6 +9,7 @@ from temporalio import activity
 
 import ringback
 from ringback import Callback
+from ringback.domain.event import EventState
 from ringback.sources.config import Source
 from ringback.sources.scheme import BodyField, Check, Scheme
 from ringback.sources.signature_table import PROVIDERS
@@ -121,3 +122,15 @@ async def test_provider_without_a_signer_says_what_to_do_instead(
 def test_sources_of_a_missing_file_are_an_error() -> None:
     with pytest.raises(FileNotFoundError):
         read_sources("no-such-file.toml", None)
+
+
+async def test_events_say_what_became_of_them(env: ActivityTestEnvironment) -> None:
+    env.start(check_run, 42)
+    await env.callback(alias="run:42")
+    await env.send_event("github", {"action": "requested", "id": 42})
+    await env.send_event("github", {"action": "completed", "id": 42, "conclusion": 7})
+
+    other, wrong = sorted(await env.events(), key=lambda event: event.action or "")
+    assert (wrong.state, wrong.alias) == (EventState.DEAD, "run:42")
+    assert "string" in (wrong.reason or "")
+    assert (other.state, other.reason) == (EventState.IGNORED, "no rule applies")
