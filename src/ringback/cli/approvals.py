@@ -22,6 +22,7 @@ from ringback.cli.params import (
     one_callback,
     to_json,
 )
+from ringback.cli.person import Groups, deciding_as
 from ringback.client.calls import to_vote
 from ringback.client.gateway_client import GatewayClient
 from ringback.domain.alias import Alias
@@ -38,10 +39,6 @@ By = Annotated[
     typer.Option(
         help="Name recorded as the approver (default: your OS user). It is not authenticated."
     ),
-]
-Groups = Annotated[
-    list[str] | None,
-    typer.Option("--group", help="A group of the approver; may be repeated. Not authenticated."),
 ]
 FormOption = Annotated[
     str | None,
@@ -197,7 +194,10 @@ async def _decide(named: CallbackId | Alias, decision: Decision, *, wait: timede
             vote = decision.to_vote(
                 gives_result=not callback.policy["is_decision"], ballots=callback.ballots
             )
-            return await send_and_wait(lambda part: client.vote(callback_id, vote, wait=part), wait)
+            with deciding_as(decision.who, decision.groups):
+                return await send_and_wait(
+                    lambda part: client.vote(callback_id, vote, wait=part), wait
+                )
         outcome = await _to_outcome(client, callback_id, decision, callback.result_schema)
         return await send_answer(client, callback_id, outcome, wait=wait)
 

@@ -7,10 +7,10 @@ import typer
 
 from ringback.app.program import run
 from ringback.app.system import find_os_user
-from ringback.cli.approvals import Groups
 from ringback.cli.gateway import operator_client
 from ringback.cli.listing import line_of_vote, printable
 from ringback.cli.params import AsJson, CallbackArgument
+from ringback.cli.person import Groups, deciding_as
 from ringback.client.gateway_client import GatewayClient
 from ringback.domain.text_checks import to_key
 from ringback.schemas.responses import CallbackOut
@@ -48,7 +48,8 @@ def claim(
 ) -> None:
     """Claim a callback: nobody else can decide it until it is released."""
     user = _name(by)
-    callback = run(_change(lambda client: client.claim(callback_id, user, group or ())))
+    with deciding_as(user, group or ()):
+        callback = run(_change(lambda client: client.claim(callback_id, user, group or ())))
     _say(callback, f"is claimed by {callback.claimant}", as_json=as_json)
 
 

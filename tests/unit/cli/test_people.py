@@ -38,6 +38,19 @@ def test_person_who_is_not_asked_is_refused(gateway: Served) -> None:
 
     assert ran.code == 1
     assert "not one of the people who may decide" in ran.err
+    assert "in the name of eve, with --group finance; name the person with --by" in ran.err
+
+
+@pytest.mark.parametrize("command", ["approve", "reject", "claim"])
+def test_os_user_who_is_not_asked_is_told_how_to_name_the_person(
+    gateway: Served, command: str
+) -> None:
+    callback_id = gateway.asked(policy=Policy(assignees=("group:finance",))).id
+
+    ran = ringback(command, callback_id)
+
+    assert ran.code == 1
+    assert "in the name of ann, without --group; name the person with --by, and each" in ran.err
 
 
 def test_form_is_sent_beside_an_approval(gateway: Served) -> None:

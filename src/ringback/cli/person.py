@@ -1,0 +1,37 @@
+"""The person in whose name a command decides."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Annotated, Final
+
+import typer
+
+from ringback.domain.errors import GatewayRefusedError
+
+Groups = Annotated[
+    list[str] | None,
+    typer.Option("--group", help="A group of the approver; may be repeated. Not authenticated."),
+]
+
+_TITLE: Final = "not assigned"
+
+
+@contextmanager
+def deciding_as(person: str | None, groups: Sequence[str]) -> Iterator[None]:
+    """Say in whose name a command decided, and how to name somebody else, if that is refused.
+
+    Raises:
+        GatewayRefusedError: The gateway refused what the block asked for.
+    """
+    try:
+        yield
+    except GatewayRefusedError as exc:
+        if exc.status != HTTPStatus.FORBIDDEN or exc.title != _TITLE:
+            raise
+        among = f"with --group {', '.join(groups)}" if groups else "without --group"
+        msg = (
+            f"{exc}: this was in the name of {person}, {among}; name the person with --by, and"
+            " each of their groups with --group"
+        )
+        raise GatewayRefusedError(msg, status=exc.status, title=exc.title) from None
