@@ -4,6 +4,7 @@ A list of all errors would contain those of every branch of every `anyOf`: their
 each level of a recursive union. The explainer follows only the branch that fits best.
 """
 
+import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -21,7 +22,7 @@ LONGEST_TEXT: Final = 200
 MOST_STEPS: Final = 10_000
 MOST_CPU_TIME: Final = 0.02
 
-NOT_READABLE: Final = "the worker can read no value here"
+NO_VALUE: Final = "the activity's schema allows no value here"
 SOMEWHERE: Final = "something in it does not meet the schema"
 
 _ON_THE_SPOT: Final = frozenset({
@@ -31,6 +32,12 @@ _ON_THE_SPOT: Final = frozenset({
     *("minProperties", "maxProperties", "required", "dependentRequired"),
 })
 """Keywords that contain no schema."""
+
+_ANNOTATIONS: Final = frozenset({
+    *("title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly"),
+    *("$comment", "$id", "$schema", "$anchor", "$defs"),
+})
+"""Keywords that exclude no value."""
 
 _EXAMPLES: Final = {
     "date": "2026-11-30",
@@ -115,8 +122,8 @@ class Explainer:
 
     def _steps(self, node: Node) -> Iterator[Node | Problem]:
         """Yield the problems of the value itself, and the nodes to visit next."""
-        if node.schema is False or node.schema == {"not": {}}:
-            yield to_problem(node.path, NOT_READABLE)
+        if node.schema is False:
+            yield _no_value(node)
         if not isinstance(node.schema, dict):
             return
         for error in self.errors_on_the_spot(node):
@@ -134,6 +141,8 @@ class Explainer:
             if target is not None:
                 yield node.moved(reference, target)
         yield from (node.inside("allOf", place) for place in range(len(schema.get("allOf", []))))
+        if "not" in schema:
+            yield from self._excluded(node)
         if "if" in schema:
             word = "then" if self._is_valid(node.inside("if")) else "else"
             yield from [node.inside(word)] if word in schema else []
@@ -143,6 +152,15 @@ class Explainer:
         for word in ("anyOf", "oneOf"):
             if word in schema:
                 yield from self._branch(node, word)
+
+    def _excluded(self, node: Node) -> Iterator[Problem]:
+        excluded = node.inside("not")
+        schema = {} if excluded.schema is True else excluded.schema
+        if isinstance(schema, dict) and not schema.keys() - _ANNOTATIONS:
+            yield _no_value(node)
+        elif isinstance(schema, dict) and self._is_valid(excluded):
+            said = json.dumps(schema, ensure_ascii=False)
+            yield to_problem(node.path, f"the activity's schema excludes it by not: {said}")
 
     def _branch(self, node: Node, word: str) -> Iterator[Node | Problem]:
         branches = [node.inside(word, place) for place in range(len(node.schema[word]))]
@@ -205,6 +223,10 @@ class Explainer:
 def to_problem(path: tuple[str | int, ...], message: str) -> Problem:
     """Return a problem; its place is a JSON Pointer, and both texts are cut."""
     return Problem(cut("".join(f"/{escape_step(step)}" for step in path)), cut(message))
+
+
+def _no_value(node: Node) -> Problem:
+    return to_problem(node.path, f"{NO_VALUE}; leave it out" if node.path else NO_VALUE)
 
 
 def cut(text: str) -> str:

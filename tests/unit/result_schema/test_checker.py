@@ -108,10 +108,30 @@ def test_wrong_member_name_is_reported() -> None:
     assert found.message == 'one of its names: it does not match "^-?[0-9]{1,4000}$"'
 
 
-def test_unreadable_type_is_reported_in_problems() -> None:
-    assert problems({"properties": {"a": {"not": {}}}}, {"a": 1}) == [
-        ("/a", "the worker can read no value here")
+@pytest.mark.parametrize(
+    "nothing", [False, {"not": {}}, {"not": True}, {"title": "A", "not": {"description": "any"}}]
+)
+def test_schema_that_allows_no_value_is_reported_as_such(nothing: object) -> None:
+    said = "the activity's schema allows no value here"
+
+    assert problems(nothing, {"a": 1}) == [("", said)]
+    assert problems({"properties": {"a": nothing}}, {"a": 1}) == [("/a", f"{said}; leave it out")]
+
+
+def test_value_that_not_excludes_is_reported_with_what_is_excluded() -> None:
+    said = {"properties": {"a": {"not": {"const": "x"}}}}
+
+    assert problems(said, {"a": "x"}) == [
+        ("/a", 'the activity\'s schema excludes it by not: {"const": "x"}')
     ]
+
+
+def test_not_is_no_problem_of_a_value_that_it_allows() -> None:
+    said = {
+        "properties": {"a": {"type": "integer", "not": {"const": "x"}, "allOf": [{"not": False}]}}
+    }
+
+    assert problems(said, {"a": "y"}) == [("/a", 'it is not of type "integer"')]
 
 
 @pytest.mark.parametrize(
