@@ -81,6 +81,21 @@ class ClockSetBackContract:
         assert repaired == 2
         assert sorted(await claim_polls(store)) == sorted([claimed.id, seen.id])
 
+    async def test_default_answer_that_was_postponed_is_due_in_time_after_the_next_poll(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        (callback,) = await store.open([factories.request(deadline=30 * MINUTE)])
+        clock.step(HOUR)
+        await store.postpone_defaults([callback.id], SECOND)
+        clock.step(-HOUR)
+        assert await store.next_default() == HOUR + SECOND
+
+        clock.advance(MINUTE)
+        assert await claim_polls(store) == [callback.id]
+        await save_poll(store, callback, poll_in=5 * SECOND)
+
+        assert await store.next_default() == 29 * MINUTE
+
     async def test_poll_of_a_sender_is_due_now_whether_claimed_or_requested(
         self, store: Store, clock: ManualClock
     ) -> None:
