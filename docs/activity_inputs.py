@@ -69,7 +69,7 @@ def _meaning(schema: Mapping[str, Any], name: str) -> str:
 def _table(schema: Mapping[str, Any], names: Iterable[str]) -> str:
     lines = ["| Member | Default | Meaning |", "|---|---|---|"]
     for name in names:
-        default = json.dumps(schema["properties"][name].get("default"))
-        shown = "" if name in schema.get("required", ()) else f"`{default}`"
+        member = schema["properties"][name]
+        shown = f"`{json.dumps(member['default'])}`" if "default" in member else ""
         lines.append(f"| `{name}` | {shown} | {_meaning(schema, name)} |")
     return "\n".join(lines) + "\n"

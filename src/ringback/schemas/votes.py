@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from ringback.domain.policy import (
     LONGEST_REASON,
@@ -17,15 +17,24 @@ from ringback.schemas.responses import CallbackId
 from ringback.schemas.values import Duration, Json, Name, Text
 
 
+def _named(assignees: list[str]) -> list[str]:
+    if not assignees:
+        # Such as a list that was computed: it names nobody, so anybody could decide.
+        msg = "it is empty; name somebody, or leave it out so that anybody may decide"
+        raise ValueError(msg)
+    return assignees
+
+
 class DecidersIn(BaseModel):
     """The people who may decide."""
 
     model_config = ConfigDict(extra="forbid")
 
-    assignees: list[Text] = Field(
-        default=[],
+    assignees: Annotated[list[Text], AfterValidator(_named)] = Field(
+        default_factory=list,
         max_length=MOST_ASSIGNEES,
-        description="Who may decide: `user:ada@example.org`, `group:finance`. Empty: anybody.",
+        json_schema_extra={"minItems": 1},
+        description="Who may decide: `user:ada@example.org`, `group:finance`. Without it, anybody.",
     )
     exclude: list[Text] = Field(
         default=[], max_length=MOST_ASSIGNEES, description="Users who may not decide."

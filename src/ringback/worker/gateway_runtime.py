@@ -183,7 +183,11 @@ def to_open_request(
     It contains the default answer and the result schema byte for byte: encoding them again would
     change numbers such as `1.10`.
     """
-    parts = {name: to_bytes(_to_json(value)) for name, value in options.to_plain().items()}
+    plain = options.to_plain()
+    if options.policy is not None and not options.policy.assignees:
+        # An empty list would be refused: who computed one did not mean that anybody may decide.
+        del plain["policy"]["assignees"]
+    parts = {name: to_bytes(_to_json(value)) for name, value in plain.items()}
     if options.on_deadline is not None:
         parts["on_deadline"] = to_answer(options.on_deadline)
     if schema is not None:

@@ -211,6 +211,8 @@ async def test_default_of_the_wrong_type_is_refused(house: House) -> None:
         ({"result_schema": {"$ref": "https://elsewhere.example"}}, "/options/result_schema"),
         ({"result_schema": {"description": "x" * 70_000}}, "/options/result_schema"),
         ({"retries": 3}, "/options/retries"),
+        ({"policy": {"assignees": []}}, "/options/policy/assignees"),
+        ({"policy": {"is_decision": False, "assignees": []}}, "/options/policy/assignees"),
         ({"resume": True, "attempts": "current"}, "/options"),
         (
             {
