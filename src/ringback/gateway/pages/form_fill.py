@@ -17,6 +17,7 @@ from ringback.gateway.pages.form_model import (
     Rows,
     Union,
 )
+from ringback.gateway.pages.form_rows import PLACES, format_places
 
 
 def fill(one: Field, name: str, value: Any) -> Iterator[tuple[str, str, Any]]:
@@ -47,6 +48,7 @@ def fill(one: Field, name: str, value: Any) -> Iterator[tuple[str, str, Any]]:
 def _fill_rows(one: Rows, name: str, value: Any) -> Iterator[tuple[str, str, Any]]:
     items = value[: one.most] if isinstance(value, list) else [MISSING] * one.least
     yield f"{name}~rows", str(len(items)), MISSING
+    yield f"{name}{PLACES}", format_places(len(items)), MISSING
     for row, item in enumerate(items):
         yield from fill(one.item, f"{name}/{row}", item)
 

@@ -23,9 +23,9 @@ from ringback.gateway.pages.form_model import (
 from ringback.gateway.pages.form_reader import (
     chosen_branch,
     chosen_options,
-    count_rows,
     is_needed,
 )
+from ringback.gateway.pages.form_rows import count_rows, show_places
 from ringback.gateway.pages.form_values import FormValues
 
 MOST_RADIOS: Final = 8
@@ -74,6 +74,7 @@ class Shown:
         hint: Bounds and formats.
         is_required: Whether something must be entered.
         text: What was typed.
+        places: The first places of the rows of a list.
         attributes: More attributes of its control.
         schema: The JSON Schema of a JSON field.
         options: What to choose from.
@@ -90,6 +91,7 @@ class Shown:
     hint: str = ""
     is_required: bool = False
     text: str = ""
+    places: str = ""
     attributes: dict[str, str] = field(default_factory=dict)
     schema: str = ""
     options: list[ShownOption] = field(default_factory=list)
@@ -221,6 +223,7 @@ class _Layouter:
         shown.kind = "rows"
         count = count_rows(one, shown.name, self._values.typed)
         shown.text = str(count)
+        shown.places = show_places(shown.name, self._values.typed)
         shown.attributes = {"full": "full"} if count >= one.most else {}
         for row in range(count):
             inner = None if pointer is None else f"{pointer}/{row}"

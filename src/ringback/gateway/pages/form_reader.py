@@ -1,11 +1,8 @@
 """Read what was entered into the fields of a form as JSON."""
 
 import json
-import re
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
-from typing import Any, Final, TypeAlias
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 from ringback.domain.errors import Problem
 from ringback.domain.exact_json import escape_step
@@ -24,18 +21,7 @@ from ringback.gateway.pages.form_model import (
     Union,
     to_shown,
 )
-
-Typed: TypeAlias = Mapping[str, Sequence[str]]
-"""What was typed, by the names of controls."""
-
-_MOST_DIGITS: Final = 5
-"""Maximum digits of a number that a body may contain as the place of a row."""
-
-_STEP: Final = re.compile(r"/|~(?=[a-z])|$")
-"""Ends of a field's name in the names of its controls; member names have only ~0 and ~1."""
-
-_MOST_STEPS: Final = 50
-"""Maximum steps that are read of a name, since a body may contain any."""
+from ringback.gateway.pages.form_rows import PLACES, RowPlaces, Typed, count_rows, list_parts
 
 _UNKNOWN: Final = object()
 """The first value of a field in an object that the schema gives no default."""
@@ -51,13 +37,15 @@ class Reader:
     def __init__(self, form: Form, typed: Typed) -> None:
         """Read `typed`, which was entered into `form`."""
         self._root = form.root
-        self._typed = typed
+        self._rows_were = RowPlaces(typed)
+        self._typed = typed = {self._rows_were.to_first(name): typed[name] for name in typed}
         now = {(name, to_sent(text)) for name, texts in typed.items() for text in texts if text}
+        now = {(name, text) for name, text in now if not name.endswith(PLACES)}
         filled = list(fill(form.root, ROOT, MISSING))
         first = {(name, to_sent(text)) for name, text, _ in filled if text}
-        self._now, self._first = now, first
-        self._changed = {part for name, _ in now ^ first for part in _parts(name)}
-        self._shown = {part for name, _, _ in filled for part in _parts(name)}
+        first = {(name, text) for name, text in first if not name.endswith(PLACES)}
+        self._changed = {part for name, _ in now ^ first for part in list_parts(name)}
+        self._shown = {part for name, _, _ in filled for part in list_parts(name)}
         self.problems: list[Problem] = []
         self.places: dict[str, Field] = {}
 
@@ -150,33 +138,16 @@ class Reader:
         if count == 0 and not one.is_required and one.default is MISSING:
             return "[]" if isinstance(first, list) else None
         known = first if isinstance(first, list) else []
-        moved = self._find_moved(name, count, known[: one.most])
+        shown = known[: one.most]
+        if count != len(shown) and not self._rows_were.is_known(name):
+            shown = []
         read: list[str | None] = []
         for row in range(count):
-            place, number = f"{name}/{row}", len(self.problems)
-            was = known[row] if row < len(known) else _UNKNOWN
-            text = self._read(one.item, place, f"{pointer}/{row}", first=was)
-            if row in moved:
-                del self.problems[number:]
-                text = json.dumps(known[moved[row]])
-            read.append(text)
+            place = self._rows_were.find(name, row)
+            was = shown[place] if place < len(shown) else _UNKNOWN
+            read.append(self._read(one.item, f"{name}/{place}", f"{pointer}/{row}", first=was))
         read += [json.dumps(item) for item in known[one.most :]]
         return "[" + ",".join(text or "null" for text in read) + "]"
-
-    def _find_moved(self, name: str, count: int, known: Sequence[Any]) -> Mapping[int, int]:
-        """Return the first places of rows that moved as a whole, since others were removed."""
-        same = {row for row in range(len(known)) if f"{name}/{row}" not in self._changed}
-        if len(same) == len(known):
-            return {}
-        now, first = _by_row(self._now, name), _by_row(self._first, name)
-        free = [row for row in range(len(known)) if row not in same or row >= count]
-        moved: dict[int, int] = {}
-        for row in sorted(set(range(count)) - same):
-            found = next((place for place in free if first[place] == now[row]), None)
-            if found is not None:
-                free.remove(found)
-                moved[row] = found
-        return moved
 
     def _union(self, one: Union, name: str, pointer: str, *, first: Any) -> str | None:
         number = chosen_branch(one, name, self._typed)
@@ -216,24 +187,6 @@ def _is_kept(one: Field, text: str | None, first: Any) -> bool:
             return False
 
 
-def _parts(name: str) -> Iterator[str]:
-    """Yield the names of a control and of the fields around it."""
-    for end in islice(_STEP.finditer(name), _MOST_STEPS):
-        yield name[: end.start()]
-
-
-def _by_row(shown: set[tuple[str, str]], name: str) -> Mapping[int, set[tuple[str, str]]]:
-    """Return what each row of a list shows."""
-    found: dict[int, set[tuple[str, str]]] = defaultdict(set)
-    for control, text in shown:
-        if control.startswith(f"{name}/"):
-            place, _, rest = control.removeprefix(f"{name}/").partition("/")
-            row = to_number(place)
-            if row is not None:
-                found[row].add((rest, text))
-    return found
-
-
 def to_sent(text: str) -> str:
     """Return how a browser sends a text that a page shows, with line feeds alone."""
     return to_shown(text).replace("\r\n", "\n").replace("\r", "\n")
@@ -249,18 +202,13 @@ def list_names(one: Field, name: str, typed: Typed) -> Iterator[str]:
                 yield from list_names(member, f"{name}/{escape_step(key)}", typed)
         case Rows():
             yield f"{name}~rows"
+            yield f"{name}{PLACES}"
             for row in range(count_rows(one, name, typed)):
                 yield from list_names(one.item, f"{name}/{row}", typed)
         case Union():
             yield f"{name}~choice"
             for number, branch in enumerate(one.branches):
                 yield from list_names(branch, f"{name}~b{number}", typed)
-
-
-def count_rows(rows: Rows, name: str, typed: Typed) -> int:
-    """Return how many items of a list the form shows."""
-    (text,) = typed.get(f"{name}~rows", ["0"])[:1]
-    return min(to_number(text) or 0, rows.most)
 
 
 def chosen_branch(union: Union, name: str, typed: Typed) -> int | None:
@@ -279,9 +227,3 @@ def chosen_options(choice: Choice, name: str, typed: Typed) -> list[int]:
 def is_needed(one: Field) -> bool:
     """Return whether a person must enter something."""
     return one.is_required or (one.default is not MISSING and not one.is_nullable)
-
-
-def to_number(text: str) -> int | None:
-    """Return a count or the place of a row in the name of a control; `None` if it is neither."""
-    is_number = text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
-    return int(text) if is_number else None

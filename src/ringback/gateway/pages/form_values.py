@@ -7,7 +7,14 @@ from typing import Any, Final
 from ringback.domain.errors import Problem
 from ringback.gateway.pages.form_fill import fill
 from ringback.gateway.pages.form_model import MISSING, ROOT, Field, Form, Input, describe_pattern
-from ringback.gateway.pages.form_reader import Reader, Typed, list_names, to_number
+from ringback.gateway.pages.form_reader import Reader, list_names
+from ringback.gateway.pages.form_rows import (
+    PLACES,
+    Typed,
+    to_number,
+    with_place_added,
+    with_place_removed,
+)
 
 _ADD: Final = "~add"
 _REMOVE: Final = "~remove"
@@ -111,6 +118,8 @@ def _change_rows(typed: dict[str, list[str]]) -> str:
     for name in typed.pop(_ADD, [])[:1]:
         count = _count(typed, name)
         typed[f"{name}~rows"] = [str(count + 1)]
+        for text in typed.pop(f"{name}{PLACES}", []):
+            typed[f"{name}{PLACES}"] = [with_place_added(text, count)]
         return f"{name}/{count}"
     for row in typed.pop(_REMOVE, [])[:1]:
         name, _, place = row.rpartition("/")
@@ -118,6 +127,8 @@ def _change_rows(typed: dict[str, list[str]]) -> str:
         if number is not None and number < count:
             _remove_row(typed, name, number)
             typed[f"{name}~rows"] = [str(count - 1)]
+            for text in typed.pop(f"{name}{PLACES}", []):
+                typed[f"{name}{PLACES}"] = [with_place_removed(text, number)]
         return f"{name}~rows"
     return ""
 
