@@ -117,8 +117,8 @@ class ActivityTestEnvironment(Senders):
             ActivityError: The activity failed; the cause says how, as in the workflow.
             GatewayRefusedError: The gateway rejected the answer; the message says why.
             AssertionError: The activity still waits.
-            ValueError: `when` is no moment, or there is no answer for it.
-            TypeError: `function` is no function, or an option is unknown.
+            ValueError: `when` is unknown, or an answer is missing.
+            TypeError: `function` cannot be called, or an option is unknown.
         """
         has_answer = answer is not _NO_ANSWER
         check_moment(when, (*get_args(Moment), *get_args(Early)) if has_answer else ["now"])
@@ -163,7 +163,7 @@ class ActivityTestEnvironment(Senders):
             **options: How the workflow would call the activity; see `ActivityOptions`.
 
         Raises:
-            TypeError: `function` is no function, or an option is unknown.
+            TypeError: `function` cannot be called, or an option is unknown.
         """
         info = to_info(function, options, number=len(self._runs) + 1, now=self.clock.now())
         ref = to_ref(info)

@@ -40,7 +40,7 @@ def to_info(
     """Return what `activity.info()` shows in the activity that a test starts as its `number`th.
 
     Raises:
-        TypeError: `function` is no function, or an option is unknown.
+        TypeError: `function` cannot be called, or an option is unknown.
     """
     check_names(options, ActivityOptions)
     if not callable(function):

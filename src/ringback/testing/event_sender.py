@@ -1,4 +1,4 @@
-"""Send events of sources to a gateway in this process, and see what became of them."""
+"""Send events of sources to a gateway in this process, and list their outcomes."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -61,7 +61,7 @@ class EventSender:
         return reply
 
     async def events(self) -> Sequence[EventOut]:
-        """Return the events that were sent: `state` and `reason` say what became of each.
+        """Return the events that were sent: each has a `state` and a `reason`.
 
         Use it where an event did not answer: no rule applies to it, it waits for its alias, or the
         callback refused what the rule made of it.

@@ -76,7 +76,7 @@ class OpenCallback:
         Raises:
             GatewayRefusedError: The gateway rejected it: 422 if it does not fit, 409 if another
                 answer came first, 410 if the activity has ended, 403 if others must answer.
-            ValueError: `when` is no such moment.
+            ValueError: `when` is unknown.
         """
         check_moment(when, get_args(Moment), hint=_EARLIER)
         match result:
@@ -144,7 +144,7 @@ class OpenCallback:
         Raises:
             GatewayRefusedError: The gateway rejected it: 403 if this person may not decide, 409 if
                 they decided otherwise before, 422 if the form or the reason is missing.
-            ValueError: `when` is no such moment.
+            ValueError: `when` is unknown.
         """
         check_moment(when, get_args(Moment), hint=_EARLIER)
         if by is None:

@@ -185,7 +185,7 @@ def to_open_request(
     """
     plain = options.to_plain()
     if options.policy is not None and not options.policy.assignees:
-        # An empty list would be refused: who computed one did not mean that anybody may decide.
+        # The gateway refuses an empty list, which may have been computed by mistake.
         del plain["policy"]["assignees"]
     parts = {name: to_bytes(_to_json(value)) for name, value in plain.items()}
     if options.on_deadline is not None:

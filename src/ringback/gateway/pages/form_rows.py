@@ -52,7 +52,7 @@ def list_parts(name: str) -> Iterator[str]:
 
 
 def format_places(count: int) -> str:
-    """Return the text of the control with the places of rows that nobody has changed."""
+    """Return the text of the control with the places of rows before any change."""
     return " ".join(map(str, range(count)))
 
 
