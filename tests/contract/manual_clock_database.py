@@ -10,20 +10,20 @@ from ringback.store.postgresql import PostgresqlDatabase
 
 
 class ManualClockDatabase(PostgresqlDatabase):
-    """Dates rows by a test's clock."""
+    """Dates rows by a test's clock, which may be replaced."""
 
     def __init__(self, url: str, clock: Clock) -> None:
         super().__init__(url)
-        self._clock = clock
+        self.clock = clock
 
     async def now(self, connection: Connection) -> datetime:  # noqa: ARG002 - the test's
-        return self._clock.now()
+        return self.clock.now()
 
     def own_now(self) -> datetime:
-        return self._clock.now()
+        return self.clock.now()
 
     async def lock_now(
         self, connection: Connection, callback_ids: Collection[CallbackId]
     ) -> datetime:
         await super().lock_now(connection, callback_ids)
-        return self._clock.now()
+        return self.clock.now()

@@ -70,18 +70,25 @@ async def store(pooled_url: str, url: str) -> AsyncIterator[SqlStore]:  # noqa: 
     await database.close()
 
 
+@pytest.fixture(scope="session")
+async def pooled_database(pooled_url: str) -> AsyncIterator[ManualClockDatabase]:
+    """The database of the contract: a new one for each test would compile all statements again."""
+    database = ManualClockDatabase(pooled_url, ManualClock())
+    yield database
+    await database.close()
+
+
 @pytest.mark.thorough
 class TestStoreThroughPgbouncer(StoreContract):
     @pytest.fixture
-    async def database(
+    def database(
         self,
-        pooled_url: str,
+        pooled_database: ManualClockDatabase,
         url: str,  # noqa: ARG002 - empties it
         clock: ManualClock,
-    ) -> AsyncIterator[ManualClockDatabase]:
-        database = ManualClockDatabase(pooled_url, clock)
-        yield database
-        await database.close()
+    ) -> ManualClockDatabase:
+        pooled_database.clock = clock
+        return pooled_database
 
     @pytest.fixture
     def store(self, database: ManualClockDatabase) -> SqlStore:

@@ -72,12 +72,24 @@ class TestPostgresqlVoteRaces(ConcurrentVotesContract):
     rounds = 25
 
 
+@pytest.fixture(scope="session")
+async def shared_database(shared_url: str) -> AsyncIterator[ManualClockDatabase]:
+    """The database of the contract: a new one for each test would compile all statements again."""
+    database = ManualClockDatabase(shared_url, ManualClock())
+    yield database
+    await database.close()
+
+
 class TestPostgresqlStore(StoreContract):
     @pytest.fixture
-    async def database(self, url: str, clock: ManualClock) -> AsyncIterator[ManualClockDatabase]:
-        database = ManualClockDatabase(url, clock)
-        yield database
-        await database.close()
+    def database(
+        self,
+        shared_database: ManualClockDatabase,
+        url: str,  # noqa: ARG002 - empties it
+        clock: ManualClock,
+    ) -> ManualClockDatabase:
+        shared_database.clock = clock
+        return shared_database
 
     @pytest.fixture
     def store(self, database: ManualClockDatabase) -> SqlStore:

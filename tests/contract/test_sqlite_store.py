@@ -23,6 +23,7 @@ from ringback.store.database import Database
 from ringback.store.migrate import upgrade
 from ringback.store.sql_store import SqlStore
 from ringback.store.sqlite import SqliteDatabase, sqlite_engine
+from ringback.store.tables import metadata
 from ringback.testing import ManualClock
 from tests import factories
 from tests.contract.concurrency import ConcurrencyContract
@@ -55,8 +56,33 @@ def store(database: Database) -> SqlStore:
     return SqlStore(database)
 
 
+class SharedDatabase(SqliteDatabase):
+    """A database that one test after another uses, each with a clock of its own."""
+
+    async def start(self, clock: ManualClock) -> None:
+        """Delete all rows, and date new ones by `clock`."""
+        self._clock = clock
+        async with self.writing() as connection:
+            for table in reversed(metadata.sorted_tables):
+                await connection.execute(table.delete())
+
+
+@pytest.fixture(scope="session")
+async def shared_database(
+    migrated: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[SharedDatabase]:
+    """The database of the contract: a new one for each test would compile all statements again."""
+    path = shutil.copy(migrated, tmp_path_factory.mktemp("shared"))
+    database = SharedDatabase(Path(path), ManualClock())
+    yield database
+    await database.close()
+
+
 class TestSqliteStore(StoreContract, NoChangeFeedContract):
-    pass
+    @pytest.fixture
+    async def database(self, shared_database: SharedDatabase, clock: ManualClock) -> SharedDatabase:
+        await shared_database.start(clock)
+        return shared_database
 
 
 @pytest.fixture
