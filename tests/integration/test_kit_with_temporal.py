@@ -231,3 +231,9 @@ async def test_two_environments_share_nothing(client: Client, bank: Bank) -> Non
             with pytest.raises(AssertionError, match="open: none"):
                 await other.callback(within=timedelta(milliseconds=1))
             await one.answer(Receipt("r-81"))
+
+
+async def test_wait_in_vain_names_the_task_queue_of_the_missing_worker(client: Client) -> None:
+    async with gateway_environment(client) as env:
+        with pytest.raises(AssertionError, match=f"worker of the task queue '{env.task_queue}'"):
+            await env.callback(within=timedelta(milliseconds=1))

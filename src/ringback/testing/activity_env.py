@@ -233,7 +233,7 @@ class ActivityTestEnvironment(Senders):
     def _find_run(self, callback: OpenCallback) -> ActivityRun[Any]:
         return self._runs[callback.workflow_id, callback.activity_id]
 
-    def _list_failed(self) -> str:
+    def _explain(self) -> str:
         return "".join(run.describe_failure(before="; ") for run in self._runs.values())
 
     def _announce(self) -> None:

@@ -37,6 +37,12 @@ class GatewayTestEnvironment(Senders):
         """What happens in Temporal to the activities."""
         return self._operator
 
+    def _explain(self) -> str:
+        return (
+            f"; does a worker of the task queue {self.task_queue!r} run the activity? Its log shows"
+            " attempts that failed"
+        )
+
     def worker(
         self,
         *,

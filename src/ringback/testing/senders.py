@@ -88,7 +88,7 @@ class Senders(EventSender, ABC):
             state = "submitted" if submitted else "open"
             msg = (
                 f"no callback{wanted} was {state} within {within.total_seconds():g} s; "
-                f"open: {await self._list_open()}{self._list_failed()}"
+                f"open: {await self._list_open()}{self._explain()}"
             )
             raise AssertionError(msg) from None
 
@@ -219,7 +219,7 @@ class Senders(EventSender, ABC):
             if answer in works:
                 seconds = within.total_seconds()
                 msg = f"no activity got to {when!r} within {seconds:g} s of answer_next"
-                msg += f"; call it before the activity starts{self._list_failed()}"
+                msg += f"; call it before the activity starts{self._explain()}"
                 receipt.set_exception(AssertionError(msg))
 
         def forget(_: object) -> None:
@@ -263,6 +263,6 @@ class Senders(EventSender, ABC):
     async def _list_open(self) -> str:
         return "; ".join(map(describe, await self._open())) or "none"
 
-    def _list_failed(self) -> str:
-        """Return which activities failed and why, as the end of a message; empty if unknown."""
+    def _explain(self) -> str:
+        """Return a likely reason as the end of a message about a wait in vain; may be empty."""
         return ""
