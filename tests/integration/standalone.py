@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from temporalio import activity
+from temporalio.api.workflowservice.v1 import ResetActivityExecutionRequest
 from temporalio.client import ActivityHandle, Client
 from temporalio.common import RetryPolicy
 from temporalio.worker import Worker
@@ -97,6 +98,16 @@ class Question:
         except RetryableError:
             with suppress(ActivityGoneError):
                 await activities.deliver_to_attempt(callback, encoded, identity=by)
+
+    async def reset(self) -> None:
+        """Reset the activity, as an operator."""
+        await self.env.client.workflow_service.reset_activity_execution(
+            ResetActivityExecutionRequest(
+                namespace=self.ref.namespace,
+                activity_id=self.ref.activity_id,
+                run_id=self.ref.run_id,
+            )
+        )
 
     async def found(self) -> ActivityState:
         """Return what the edge finds."""

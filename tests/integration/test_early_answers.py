@@ -2,9 +2,9 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import httpx2
 import pytest
@@ -15,9 +15,13 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from ringback import Callback, wait_for_callback, wait_for_callback_sync
 from ringback.app.stores import opened_store
 from ringback.app.system import SystemClock
+from ringback.core.verdicts import judge
 from ringback.domain.activity_state import Ended
+from ringback.domain.callback import State
+from ringback.domain.errors import GatewayUnavailableError
 from ringback.settings import Settings
 from ringback.temporal.activities import TemporalActivities
+from ringback.worker.runtime import Opened, WorkerRuntime, get_runtime, runtime_set
 from tests.integration.env import Env, FakeService, gateway_without_deliverer, path_of, worker
 from tests.integration.workflows import Run
 
@@ -145,3 +149,88 @@ async def test_next_attempt_raises_the_failure_and_history_names_its_worker(
     assert isinstance(end, Ended)
     assert found.accepted is not None
     assert (end.how, end.identity) == ("failed", found.accepted.delivered_inline_to)
+
+
+class ReplyLost:
+    """A worker's runtime that loses the reply with the answer."""
+
+    def __init__(self, runtime: WorkerRuntime) -> None:
+        self._runtime = runtime
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._runtime, name)
+
+    async def open(self, *args: Any, **options: Any) -> Opened:
+        opened = await self._runtime.open(*args, **options)
+        if opened.answer is not None:
+            msg = "the reply was lost"
+            raise GatewayUnavailableError(msg)
+        return opened
+
+
+class OrderError(Exception):
+    """The activity's own."""
+
+
+async def unchanged(asking: Asking) -> Any:
+    return await asking.run()
+
+
+async def as_its_own(asking: Asking) -> Any:
+    try:
+        return await asking.run()
+    except ApplicationError as exc:
+        msg = "the order failed"
+        raise OrderError(msg) from exc
+
+
+async def without_reply(asking: Asking) -> Any:
+    with runtime_set(cast("WorkerRuntime", ReplyLost(get_runtime()))):
+        return await asking.run()
+
+
+@pytest.mark.parametrize(
+    ("ends", "verdict"),
+    [
+        (unchanged, State.APPLIED),
+        (as_its_own, State.APPLIED),
+        (without_reply, State.SUPERSEDED),
+    ],
+)
+@pytest.mark.parametrize("non_retryable", [True, False], ids=["final", "retryable"])
+async def test_last_attempt_that_fails_proves_whether_it_did_so_with_the_answer(
+    temporal_address: str,
+    settings: Settings,
+    service: FakeService,
+    unique: str,
+    client: Client,
+    http: httpx2.AsyncClient,
+    *,
+    ends: Callable[[Asking], Awaitable[Any]],
+    verdict: State,
+    non_retryable: bool,
+) -> None:
+    asking = Asking(service, object)
+
+    @activity.defn
+    async def ask() -> Any:
+        return await ends(asking)
+
+    async with worker(temporal_address, settings, unique, activities=[ask]) as its_client:
+        env = Env(its_client, settings, unique, http, service)
+        handle = await env.start(Run("ask", attempts=2))
+        callback = await service.next()
+        said = {"message": "declined", "non_retryable": non_retryable}
+        assert (await http.post(f"{path_of(callback)}/fail", json=said)).status_code == 202
+        asking.answered.set()
+        with pytest.raises(WorkflowFailureError):
+            await handle.result()
+
+    async with opened_store(settings, SystemClock()) as store:
+        found = (await store.find([callback.id]))[callback.id]
+    end = await TemporalActivities(client).resolve(found.ref)
+    assert found.accepted is not None
+    assert found.accepted.delivered_inline_attempt == 2
+    settlement = judge(found, found.accepted, end)
+    assert settlement is not None
+    assert settlement.verdict is verdict

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 from temporalio.api.common.v1 import Payload
-from temporalio.api.workflowservice.v1 import ResetActivityExecutionRequest
+from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
 from temporalio.client import Client
 from temporalio.converter import (
     ActivitySerializationContext,
@@ -20,13 +20,15 @@ from temporalio.converter import (
 )
 from temporalio.exceptions import CancelledError
 
+from ringback.core.verdicts import judge
 from ringback.domain.activity_state import Ended, Pending, Unknown
-from ringback.domain.callback import State
+from ringback.domain.callback import Accepted, State
 from ringback.domain.errors import ActivityGoneError, AnswerTooLargeError, RefusedByTemporalError
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.domain.terms import to_terms
 from ringback.temporal.limits import DEFAULT_BLOB_LIMIT
-from tests.integration.standalone import OURS, Env, Question, opened
+from tests import factories
+from tests.integration.standalone import OURS, OUTCOME_ID, Env, Question, opened
 
 pytestmark = pytest.mark.server
 
@@ -196,13 +198,7 @@ async def test_an_attempt_that_timed_out_before_ours_arrived_proves_that_it_was_
 async def test_a_failure_is_proven_after_an_operator_s_reset_too(env: Env) -> None:
     question = await env.ask()
     await question.answer(BUSY)
-    await env.client.workflow_service.reset_activity_execution(
-        ResetActivityExecutionRequest(
-            namespace=question.ref.namespace,
-            activity_id=question.ref.activity_id,
-            run_id=question.ref.run_id,
-        )
-    )
+    await question.reset()
     again = await env.next()
 
     waiting = await question.verdict(BUSY)
@@ -210,6 +206,64 @@ async def test_a_failure_is_proven_after_an_operator_s_reset_too(env: Env) -> No
 
     assert again.info.attempt == 1
     assert [waiting, await question.verdict(BUSY)] == [State.APPLIED, State.APPLIED]
+
+
+async def test_failure_of_another_attempt_with_the_number_proves_nothing_after_a_reset(
+    env: Env,
+) -> None:
+    question = await env.ask()
+    await question.answer(BUSY)
+    await question.reset()
+    again = await env.next()
+
+    await question.answer(BUSY, by="ringback/oc_2", attempt=again)
+
+    found = await question.found()
+    assert isinstance(found, Pending)
+    assert (again.info.attempt, found.attempt, found.is_started) == (1, 2, False)
+    assert found.before_started_at == again.info.started_time
+    assert await question.verdict(BUSY) is State.PARKED
+
+
+async def test_failure_of_the_attempt_itself_proves_that_ours_was_not_taken(env: Env) -> None:
+    question = await env.ask()
+
+    await question.answer(BUSY, by="ringback/oc_2")
+
+    found = await question.found()
+    assert isinstance(found, Pending)
+    assert found.before_started_at == question.first.info.started_time
+    assert await question.verdict(BUSY) is None
+
+
+@pytest.mark.parametrize(
+    ("failed_by", "verdict"),
+    [(OURS, State.APPLIED), ("", State.SUPERSEDED)],
+    ids=["by the answer", "by an error of its own"],
+)
+async def test_inline_failure_is_proven_by_what_failed_the_activity(
+    env: Env, failed_by: str, verdict: State
+) -> None:
+    question = await env.ask(attempts=1)
+    info = ApplicationFailureInfo(type="Busy")
+    raised = Failure(message="own", source=failed_by, application_failure_info=info)
+    converter = env.client.data_converter
+    question.first.end.set_exception(await converter.decode_failure(raised))
+
+    ended = await question.until_ended()
+
+    inline = Accepted(
+        OUTCOME_ID,
+        BUSY,
+        factories.NOW,
+        delivered_inline_to=env.client.identity,
+        delivered_inline_attempt=1,
+        unconfirmed_attempt=1,
+        unconfirmed_started_at=question.first.info.started_time,
+    )
+    settlement = judge(question.first.callback, inline, ended)
+    assert settlement is not None
+    assert settlement.verdict is verdict
 
 
 async def test_ended_activity_refuses_every_answer(env: Env) -> None:

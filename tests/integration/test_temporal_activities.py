@@ -11,6 +11,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from ringback import Callback, open_callback
+from ringback.domain.activity_state import Ended, LastFailure
 from ringback.domain.errors import (
     ActivityGoneError,
     RefusedByTemporalError,
@@ -84,6 +85,29 @@ async def test_a_failure_that_the_server_has_cut_still_shows_who_sent_it(
     await ById(run.attempt).fail(large)
 
     assert (await waiting(temporal_env, run)).last_failure == BY_ME
+
+
+@server
+@pytest.mark.parametrize("non_retryable", [True, False], ids=["final", "retryable"])
+async def test_failure_shows_who_caused_it_and_that_its_message_is_encoded(
+    temporal_env: TemporalEnv, *, non_retryable: bool
+) -> None:
+    run = await temporal_env.start(Plan())
+    own = failure(
+        "Encoded failure",
+        encoded_attributes=Payload(data=b"?"),
+        cause=failure("in between", cause=failure("ours", source=ME)),
+    )
+    own.application_failure_info.non_retryable = non_retryable
+
+    await ById(run.attempt).fail(own)
+
+    found = await temporal_env.activities.resolve(run.callback.ref)
+    shown = found.failure if isinstance(found, Ended) else getattr(found, "last_failure", None)
+    assert isinstance(found, Ended) is non_retryable
+    assert shown == LastFailure(
+        "application", "Encoded failure", "Busy", "", frozenset({"", ME}), is_encoded=True
+    )
 
 
 @server

@@ -3,7 +3,8 @@
 from dataclasses import replace
 from typing import Final, assert_never
 
-from ringback.domain.activity_state import ActivityState, Ended, LastFailure, Pending, Unknown
+from ringback.core.failure_proof import is_failure_of, is_recognizable, is_signed
+from ringback.domain.activity_state import ActivityState, Ended, Pending, Unknown
 from ringback.domain.callback import Accepted, ActivityExecution, Callback, State
 from ringback.domain.durations import format_instant
 from ringback.domain.ids import to_identity
@@ -81,25 +82,6 @@ def judge(callback: Callback, accepted: Accepted, found: ActivityState) -> Settl
             assert_never(found)
 
 
-def is_failure_of(accepted: Accepted, last_failure: LastFailure | None) -> bool:
-    """Return whether an attempt ended with the accepted failure.
-
-    A delivered failure has the outcome's identity as its source. If an attempt received the failure
-    inline and raised it, the SDK sets the source, so the message and the type are compared.
-    """
-    outcome = accepted.outcome
-    if last_failure is None or not isinstance(outcome, Failed):
-        return False
-    if last_failure.source == to_identity(accepted.id):
-        return True
-    has_its_text = (last_failure.message, last_failure.type) == (outcome.message, outcome.type)
-    return (
-        accepted.delivered_inline_attempt is not None
-        and last_failure.kind == "application"
-        and has_its_text
-    )
-
-
 def _judge_pending(callback: Callback, accepted: Accepted, found: Pending) -> Settlement | None:
     if _has_ended_attempt(accepted, found):
         proof: dict[str, object] = {
@@ -118,10 +100,18 @@ def _judge_pending(callback: Callback, accepted: Accepted, found: Pending) -> Se
 def _has_ended_attempt(accepted: Accepted, found: Pending) -> bool:
     """Return whether an attempt has ended with this failure, and another follows.
 
-    Temporal has no event for that, only the last failure of the pending activity.
+    Temporal has no event for that, only the last failure of the pending activity. A final failure
+    ends the activity: if an attempt catches it and fails in another way, the next one receives it
+    again.
     """
+    failure = found.last_failure
+    if failure is None or not is_retried(accepted.outcome):
+        return False
+    if not is_failure_of(accepted, failure):
+        return False
+    # An operator's reset sets numbers back, and what is signed needs none.
     is_a_later_attempt = found.attempt > (accepted.delivered_inline_attempt or 0)
-    return is_a_later_attempt and is_failure_of(accepted, found.last_failure)
+    return is_signed(accepted, failure) or is_a_later_attempt
 
 
 def _may_have_ended_attempt(accepted: Accepted, found: Pending) -> bool:
@@ -129,8 +119,12 @@ def _may_have_ended_attempt(accepted: Accepted, found: Pending) -> bool:
     if attempt is None or not is_retried(accepted.outcome):
         return False
     still_runs = found.is_started and found.started_at == accepted.unconfirmed_started_at
-    # Temporal shows the failure of the previous attempt, until a reset clears it.
-    is_shown = found.attempt == attempt + 1 and found.last_failure is not None
+    # Temporal shows the failure of the previous attempt, until a reset clears it. A reset sets the
+    # number back too, so another attempt may have had it: the start time is better, where it shows.
+    is_the_one_before = found.attempt == attempt + 1
+    if found.before_started_at is not None:
+        is_the_one_before = found.before_started_at == accepted.unconfirmed_started_at
+    is_shown = is_the_one_before and is_recognizable(accepted, found.last_failure)
     return not still_runs and not is_shown
 
 
@@ -165,8 +159,14 @@ def _verdict_of_end(callback: Callback, accepted: Accepted, end: Ended) -> State
     # In whose name is not enough: Temporal fails an activity over a result that is too large in
     # the name of who sent the result.
     is_its_kind = end.how == KINDS[type(accepted.outcome)]
-    if is_its_kind and (_is_ours(accepted, end) or _is_inline_end(accepted, end)):
+    if is_its_kind and _is_ours(accepted, end):
         return State.APPLIED
+    if is_its_kind and _is_inline_end(accepted, end):
+        # A worker that got no reply fails the attempt by an error of its own.
+        if isinstance(accepted.outcome, Completed) or is_failure_of(accepted, end.failure):
+            return State.APPLIED
+        if not is_recognizable(accepted, end.failure):
+            return State.PARKED
     if end.last_failure is not None and end.last_failure.source == to_identity(accepted.id):
         # The attempt's number does not matter: an operator's reset sets it back.
         return State.APPLIED
@@ -175,7 +175,8 @@ def _verdict_of_end(callback: Callback, accepted: Accepted, end: Ended) -> State
     if _was_unconfirmed_attempt(accepted, end):
         return State.SUPERSEDED
     # A missing failure proves nothing: an operator's change may have cleared it.
-    if end.attempt == accepted.unconfirmed_attempt + 1 and end.last_failure is not None:
+    is_shown = is_recognizable(accepted, end.last_failure)
+    if end.attempt == accepted.unconfirmed_attempt + 1 and is_shown:
         is_ours = is_failure_of(accepted, end.last_failure)
         return State.APPLIED if is_ours else State.SUPERSEDED
     return State.PARKED
@@ -194,20 +195,25 @@ def _was_unconfirmed_attempt(accepted: Accepted, end: Ended) -> bool:
 
 
 def _is_ours(accepted: Accepted, end: Ended) -> bool:
-    return end.identity == to_identity(accepted.id)
+    is_in_failure = end.failure is not None and is_signed(accepted, end.failure)
+    return is_in_failure or end.identity == to_identity(accepted.id)
 
 
 def _is_inline_end(accepted: Accepted, end: Ended) -> bool:
     is_its_worker = (
         accepted.delivered_inline_to is not None and end.identity == accepted.delivered_inline_to
     )
-    is_its_attempt = end.attempt in {None, accepted.delivered_inline_attempt}
-    return is_its_worker and is_its_attempt
+    is_its_number = end.attempt in {None, accepted.delivered_inline_attempt}
+    # After an operator's reset another attempt may have its number.
+    started_at = accepted.unconfirmed_started_at
+    is_another = started_at is not None and end.started_at not in {None, started_at}
+    return is_its_worker and is_its_number and not is_another
 
 
 def _unprovable(accepted: Accepted) -> str:
+    attempt = accepted.unconfirmed_attempt or accepted.delivered_inline_attempt
     return (
-        f"it cannot be proved whether it ended attempt {accepted.unconfirmed_attempt}: "
+        f"it cannot be proved whether it ended attempt {attempt}: "
         "Temporal does not show how that attempt ended"
     )
 

@@ -24,19 +24,23 @@ class HeartbeatResponse:
 
 @dataclass(frozen=True, slots=True)
 class LastFailure:
-    """Why the attempt before the current one ended.
+    """Why an attempt ended: the last one, or the one before the current one.
 
     Attributes:
         kind: Temporal's name for it, such as `application` or `timeout`.
         message: Temporal's message.
         type: The type of an application failure, if any.
-        source: The creator of the failure; if Ringback delivered it, the outcome's identity.
+        source: The creator of the failure; if it is an outcome, the outcome's identity.
+        causes: The sources of the failures that caused it.
+        is_encoded: Whether a failure converter has hidden the message from the server.
     """
 
     kind: str
     message: str
     type: str | None
     source: str = ""
+    causes: frozenset[str] = frozenset()
+    is_encoded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,8 @@ class Pending:
         paused: An operator paused it.
         attempt_timeout_at: When Temporal times out the current attempt, if it does.
         last_failure: Why the attempt before ended, if there was one.
+        before_started_at: When the attempt before was started, if Temporal shows it: only between
+            two attempts of a standalone activity.
         heartbeat_timeout: The heartbeat timeout; `None` if unset.
         times_out_at: When its schedule-to-close timeout ends it; `None` if that is unset, or a
             pause suspends it.
@@ -65,6 +71,7 @@ class Pending:
     paused: bool
     attempt_timeout_at: datetime | None
     last_failure: LastFailure | None
+    before_started_at: datetime | None = None
     heartbeat_timeout: timedelta | None = None
     times_out_at: datetime | None = None
     maximum_attempts: int = 0
@@ -85,6 +92,7 @@ class Ended:
         started_at: When that attempt was started; `None` if it was not, or Temporal does not show
             it.
         last_failure: Why the attempt before that one ended, if Temporal shows it.
+        failure: The failure that failed the activity, if Temporal shows it.
     """
 
     how: str
@@ -94,6 +102,7 @@ class Ended:
     attempt: int | None = None
     started_at: datetime | None = None
     last_failure: LastFailure | None = None
+    failure: LastFailure | None = None
 
     @property
     def is_workflow_end(self) -> bool:

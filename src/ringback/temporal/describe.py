@@ -1,5 +1,6 @@
 """Describe: what the server shows of pending activities; read only."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -140,4 +141,17 @@ def to_last_failure(failure: Failure) -> LastFailure:
     kind = str(failure.WhichOneof("failure_info") or "unknown").removesuffix("_failure_info")
     is_application = failure.HasField("application_failure_info")
     type_ = failure.application_failure_info.type if is_application else None
-    return LastFailure(kind, failure.message, type_ or None, failure.source)
+    return LastFailure(
+        kind,
+        failure.message,
+        type_ or None,
+        failure.source,
+        frozenset(cause.source for cause in _causes(failure)),
+        is_encoded=failure.HasField("encoded_attributes"),
+    )
+
+
+def _causes(failure: Failure) -> Iterator[Failure]:
+    while failure.HasField("cause"):
+        failure = failure.cause
+        yield failure

@@ -95,6 +95,8 @@ def _activity_end(event: HistoryEvent) -> tuple[int, Ended]:
     # The event of a timeout has no identity.
     identity = getattr(attributes, "identity", "")
     ended = Ended(how, to_instant(event.event_time), identity, event.event_id)
+    if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED:
+        ended = replace(ended, failure=to_last_failure(attributes.failure))
     return attributes.scheduled_event_id, ended
 
 

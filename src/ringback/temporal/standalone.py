@@ -73,19 +73,25 @@ def _to_pending(info: ActivityExecutionInfo) -> Pending:
     cancel_requested = PendingActivityState.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED
     # During backoff the earlier attempt's start is still shown: only the state is reliable.
     is_started = info.run_state in STARTED
+    last_started_at = _last_started_at(info)
     return Pending(
         attempt=info.attempt,
         is_started=is_started,
-        started_at=to_instant(info.last_started_time) if is_started else None,
+        started_at=last_started_at if is_started else None,
         cancel_requested=info.run_state == cancel_requested,
         paused=info.run_state in _PAUSED,
         attempt_timeout_at=_timeout(info, is_started=is_started),
         last_failure=_last_failure(info),
+        before_started_at=None if is_started else last_started_at,
         heartbeat_timeout=info.heartbeat_timeout.ToTimedelta() or None,
         times_out_at=_end_of_all(info),
         maximum_attempts=info.retry_policy.maximum_attempts,
         non_retryable_types=tuple(info.retry_policy.non_retryable_error_types),
     )
+
+
+def _last_started_at(info: ActivityExecutionInfo) -> datetime | None:
+    return to_instant(info.last_started_time) if info.HasField("last_started_time") else None
 
 
 def _end_of_all(info: ActivityExecutionInfo) -> datetime | None:
@@ -111,10 +117,9 @@ def _to_ended(how: str, described: DescribeActivityExecutionResponse) -> Ended:
         event_id=None,
         attempt=info.attempt,
         # That of the latest started attempt: it is not cleared between two attempts.
-        started_at=to_instant(info.last_started_time)
-        if info.HasField("last_started_time")
-        else None,
+        started_at=_last_started_at(info),
         last_failure=before,
+        failure=to_last_failure(described.outcome.failure) if how == "failed" else None,
     )
 
 

@@ -23,7 +23,8 @@ from ringback.domain.errors import (
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome, to_body
 from ringback.domain.terms import Terms, to_terms
 from ringback.ports.activities import AttemptRef, IdentifiedAttempt
-from ringback.testing.fake_server import FakeActivity, FakeServer
+from ringback.testing.fake_activity import FakeActivity
+from ringback.testing.fake_server import FakeServer
 
 _NOT_RUNNING: Final = "invalid activityID or activity already timed out"
 _NOT_ASKED_TO_CANCEL: Final = (

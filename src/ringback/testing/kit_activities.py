@@ -12,7 +12,7 @@ from ringback.domain.callback import ActivityExecution
 from ringback.domain.outcome import POLL_TYPE, RESUME_TYPE, Outcome
 from ringback.ports.activities import AttemptRef, IdentifiedAttempt
 from ringback.testing.fake_activities import FakeActivities, FakeIdentifier
-from ringback.testing.fake_server import FakeActivity
+from ringback.testing.fake_activity import FakeActivity
 
 _TIMEOUT: Final = LastFailure("timeout", "activity StartToClose timeout", None)
 
@@ -65,9 +65,16 @@ class KitActivities(FakeActivities):
         super().back_off(ref, _TIMEOUT)
         self.on_change()
 
-    def end(self, ref: ActivityExecution, *, how: str, identity: str = "") -> None:
+    def end(
+        self,
+        ref: ActivityExecution,
+        *,
+        how: str,
+        identity: str = "",
+        failure: LastFailure | None = None,
+    ) -> None:
         """End the activity."""
-        super().end(ref, how=how, identity=identity)
+        super().end(ref, how=how, identity=identity, failure=failure)
         self.on_change()
 
     def unpause(self, ref: ActivityExecution) -> None:

@@ -1,5 +1,7 @@
 """How an outcome ends an attempt or its activity, and which identity it leaves."""
 
+from typing import Final
+
 import pytest
 
 from ringback.domain.activity_state import LastFailure, Pending
@@ -26,6 +28,8 @@ from tests.contract.activities.env import (
     waiting,
 )
 
+FINAL_BY_ME: Final = LastFailure("application", "no", "No", ME)
+
 
 class EndsContract:
     @pytest.fixture(params=Way, ids=lambda way: way.value)
@@ -43,6 +47,7 @@ class EndsContract:
         end = await ended(env, run)
         assert facts(end) == (KINDS[type(outcome)], ME, 1, None)
         assert end.started_at == run.callback.attempt_started_at
+        assert end.failure == (FINAL_BY_ME if outcome is FINAL else None)
 
     async def test_requested_cancellation_ends_activity_with_its_identity(
         self, env: ActivityEnv, way: Way
@@ -81,6 +86,7 @@ class EndsContract:
 
         end = await ended(env, run)
         assert facts(end) == ("failed", ME, 1, None)
+        assert end.failure == BY_ME
 
     async def test_retryable_failure_ends_activity_with_cancel_request(
         self, env: ActivityEnv, way: Way
@@ -181,12 +187,20 @@ class ActivityEndsContract:
         assert found.last_failure == LastFailure("application", "busy", "Busy", "")
 
     @pytest.mark.parametrize(
-        ("outcome", "most_attempts"),
-        [(RESULT, 0), (FINAL, 0), (RETRIED, 1)],
+        ("outcome", "most_attempts", "failure"),
+        [
+            (RESULT, 0, None),
+            (FINAL, 0, LastFailure("application", "no", "No")),
+            (RETRIED, 1, LastFailure("application", "busy", "Busy")),
+        ],
         ids=["completed", "failed", "failed at its last attempt"],
     )
     async def test_activity_ended_by_worker_names_the_worker(
-        self, env: ActivityEnv, outcome: Completed | Failed, most_attempts: int
+        self,
+        env: ActivityEnv,
+        outcome: Completed | Failed,
+        most_attempts: int,
+        failure: LastFailure | None,
     ) -> None:
         run = await env.start(Plan(stays_in_worker=True, most_attempts=most_attempts))
 
@@ -194,6 +208,7 @@ class ActivityEndsContract:
 
         end = await ended(env, run)
         assert facts(end) == (KINDS[type(outcome)], env.worker, 1, None)
+        assert end.failure == failure
 
     async def test_cancel_request_between_attempts_ends_activity(self, env: ActivityEnv) -> None:
         run = await failed_once(env)

@@ -1,13 +1,14 @@
 """A verdict says only what is proved."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from ringback.core.activity_poller import explain_end
-from ringback.core.verdicts import TRIES_WITHOUT_A_TRACE, is_failure_of, judge, may_send_by_token
+from ringback.core.failure_proof import is_failure_of
+from ringback.core.verdicts import TRIES_WITHOUT_A_TRACE, judge, may_send_by_token
 from ringback.domain.activity_state import Ended, LastFailure, Pending, Unknown
 from ringback.domain.callback import Accepted, Callback, State
 from ringback.domain.durations import format_instant
@@ -18,6 +19,7 @@ from tests import factories
 from tests.factories import NOW
 
 OURS = to_identity(OutcomeId("oc_1"))
+EARLIER = NOW - timedelta(seconds=1)
 
 
 def accepted(
@@ -190,6 +192,143 @@ def test_attempt_of_a_failure_is_identified_by_its_start_time(
 
     assert settlement is not None
     assert settlement.verdict is verdict
+
+
+FINAL = Failed("no", "T", non_retryable=True)
+RETRIED = Failed("no", "T")
+OWN = LastFailure("application", "the reply was lost", "GatewayUnavailableError")
+CAUSED = LastFailure("application", "own", "Own", causes=frozenset({OURS}))
+BY_TEXT = LastFailure("application", "no", "T", "GoSDK")
+ENCODED = LastFailure("application", "Encoded failure", "T", "GoSDK", is_encoded=True)
+
+
+@pytest.mark.parametrize(
+    ("failure", "verdict"),
+    [
+        (LastFailure("application", "no", "T", OURS), State.APPLIED),
+        (LastFailure("application", "Encoded failure", "T", OURS, is_encoded=True), State.APPLIED),
+        (CAUSED, State.APPLIED),
+        (BY_TEXT, State.APPLIED),
+        (OWN, State.SUPERSEDED),
+        (replace(OWN, message="Encoded failure", is_encoded=True), State.SUPERSEDED),
+        (ENCODED, State.PARKED),
+        (replace(ENCODED, message="no"), State.PARKED),
+        (None, State.PARKED),
+    ],
+)
+@pytest.mark.parametrize("outcome", [FINAL, RETRIED], ids=["final", "retryable"])
+def test_failure_that_was_delivered_inline_is_applied_if_the_attempt_failed_with_it(
+    callback: Callback, outcome: Failed, failure: LastFailure | None, verdict: State
+) -> None:
+    """A worker that did not get the gateway's reply fails the attempt too."""
+    handed = replace(accepted(outcome, handed=2), unconfirmed_attempt=2, unconfirmed_started_at=NOW)
+    end = Ended("failed", NOW, "the worker", 7, 2, NOW, None, failure)
+
+    settlement = judge(callback, handed, end)
+
+    assert settlement is not None
+    assert settlement.verdict is verdict
+    assert ("attempt 2" in str(settlement.proof.get("reason"))) is (verdict is State.PARKED)
+
+
+@pytest.mark.parametrize(
+    ("failure", "verdict"),
+    [(BY_TEXT, State.SUPERSEDED), (ENCODED, State.SUPERSEDED), (CAUSED, State.APPLIED)],
+)
+def test_failure_that_was_not_delivered_inline_is_not_recognized_by_its_text(
+    callback: Callback, failure: LastFailure, verdict: State
+) -> None:
+    end = Ended("failed", NOW, "the worker", 7, 1, NOW, None, failure)
+
+    settlement = judge(callback, accepted(FINAL), end)
+
+    assert settlement is not None
+    assert settlement.verdict is verdict
+
+
+@pytest.mark.parametrize(("outcome", "verdict"), [(RETRIED, State.APPLIED), (FINAL, None)])
+def test_attempt_that_failed_because_of_its_answer_is_followed_by_one_that_gets_a_final_one_again(
+    callback: Callback, outcome: Failed, verdict: State | None
+) -> None:
+    handed = replace(
+        accepted(outcome, handed=1), unconfirmed_attempt=1, unconfirmed_started_at=EARLIER
+    )
+
+    settlement = judge(callback, handed, pending(2, CAUSED))
+
+    assert (settlement and settlement.verdict) is verdict
+
+
+def test_cause_of_a_timeout_is_not_how_the_attempt_ended() -> None:
+    timeout = LastFailure("timeout", "too late", None, causes=frozenset({OURS}))
+
+    assert not is_failure_of(accepted(FINAL, handed=1), timeout)
+
+
+def test_encoded_failure_of_an_earlier_attempt_proves_nothing(callback: Callback) -> None:
+    handed = replace(
+        accepted(RETRIED, handed=1), unconfirmed_attempt=1, unconfirmed_started_at=EARLIER
+    )
+    found = pending(2, ENCODED)
+    end = Ended("timed out", NOW, "", 7, 2, NOW, ENCODED)
+
+    settlements = [judge(callback, handed, found), judge(callback, handed, end)]
+
+    assert [one and one.verdict for one in settlements] == [State.PARKED, State.PARKED]
+
+
+def test_after_a_reset_another_attempt_with_the_number_is_not_the_one_that_got_the_result(
+    callback: Callback,
+) -> None:
+    handed = replace(accepted(handed=1), unconfirmed_attempt=1, unconfirmed_started_at=EARLIER)
+    other, same = (
+        judge(callback, handed, Ended("completed", NOW, "the worker", 7, 1, started_at))
+        for started_at in (NOW, EARLIER)
+    )
+
+    assert (other and other.verdict, same and same.verdict) == (State.SUPERSEDED, State.APPLIED)
+
+
+def test_signed_failure_is_applied_whatever_number_a_reset_gave_its_attempt(
+    callback: Callback,
+) -> None:
+    handed = replace(
+        accepted(RETRIED, handed=2), unconfirmed_attempt=2, unconfirmed_started_at=EARLIER
+    )
+    signed, told_by_text = (
+        judge(callback, handed, pending(1, failure)) for failure in (SIGNED, BY_TEXT)
+    )
+
+    assert signed is not None
+    assert signed.verdict is State.APPLIED
+    assert told_by_text is not None
+    assert told_by_text.verdict is State.PARKED
+
+
+@pytest.mark.parametrize(
+    ("attempt", "before_started_at", "verdict"),
+    [
+        (2, EARLIER, None),
+        (2, NOW, State.PARKED),  # an operator reset it, and this is how another attempt 1 ended
+        (1, EARLIER, None),  # an operator reset it while it ran
+    ],
+)
+def test_attempt_before_is_identified_by_its_start_time_where_that_shows(
+    callback: Callback, attempt: int, before_started_at: datetime, verdict: State | None
+) -> None:
+    sent = replace(
+        accepted(RETRIED, tries=2), unconfirmed_attempt=1, unconfirmed_started_at=EARLIER
+    )
+    found = replace(
+        pending(attempt, UNSIGNED),
+        is_started=False,
+        started_at=None,
+        before_started_at=before_started_at,
+    )
+
+    settlement = judge(callback, sent, found)
+
+    assert (settlement and settlement.verdict) is verdict
 
 
 def test_proof_of_a_standalone_activity_names_no_event(callback: Callback) -> None:
