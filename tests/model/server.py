@@ -21,8 +21,9 @@ from ringback.ports.parked import ParkedAnswers
 from ringback.ports.sender_polls import SenderPollStore
 from ringback.ports.store import CallbackIndex, CallbackStore, DeliveryQueue, Links
 from ringback.ports.votes import VoteStore
-from ringback.testing import FakeActivities, ManualClock
+from ringback.testing import ManualClock
 from tests import factories
+from tests.model.activities import Activities
 from tests.model.gates import Gate, Gated
 from tests.model.processes import Process
 from tests.model.truth import Effect, Truth
@@ -58,15 +59,6 @@ Report: TypeAlias = tuple[Completed | Failed | None, str | None]
 """What a poll found: an answer or an error; neither is not yet."""
 
 NOT_YET: Final[Report] = (None, None)
-
-
-class Activities(FakeActivities):
-    """Temporal, which shows the limit of attempts that counts."""
-
-    def pending(self, ref: ActivityExecution) -> Pending | None:
-        """Return the pending state, with the limit."""
-        found = super().pending(ref)
-        return found and replace(found, maximum_attempts=self.most_attempts)
 
 
 @dataclass(eq=False)
@@ -195,8 +187,7 @@ class Server:
         (ended,) = [ref for ref in self._refs if self.activities.pending(ref) != before[ref]]
         was = before[ended]
         assert was is not None, "only what waits ends"
-        was_reset = any(one.was_reset for one in self.executions if one.ref == ended)
-        self.truth.note_ended(accepted.id, Effect(ended, was.started_at, by), was_reset=was_reset)
+        self.truth.note_ended(accepted.id, Effect(ended, was.started_at, by))
 
     async def look(self) -> None:
         """Check the store against the truth."""
