@@ -78,7 +78,7 @@ byte attempt = 1;          /* the current one; in back-off the next one */
 bool is_started = false;
 byte last_failure = 0;     /* what ended the attempt before: an identity, ANOTHER, or 0 */
 byte closed_by = 0;        /* once ended: an identity, ANOTHER, or 0: that attempt's worker */
-bool is_closed_failed = false;
+byte closing_failure = 0;  /* what failed it, if anything: an identity, or ANOTHER */
 bool is_history_full = false; /* history shows the last attempt's number and `last_failure` */
 bool is_id_reused = false; /* another activity waits under the same id */
 
@@ -141,9 +141,9 @@ inline check_resuming() {
 #else
 #define STOPS_CONTINUING skip
 #endif
-inline end_activity(closer, has_failed, is_full) {
+inline end_activity(closer, failure, is_full) {
   is_pending = false; is_asleep = false; STOPS_CONTINUING;
-  closed_by = closer; is_closed_failed = has_failed; is_history_full = is_full && is_started;
+  closed_by = closer; closing_failure = failure; is_history_full = is_full && is_started;
   if
   :: !is_history_full -> last_failure = 0
   :: else
@@ -155,7 +155,7 @@ inline retry(failure, closer) {
   if
   :: attempt < ATTEMPTS ->
      attempt++; is_started = false; is_asleep = false; STOPS_CONTINUING; last_failure = failure
-  :: else -> end_activity(closer, true, true)
+  :: else -> end_activity(closer, failure, true)
   fi
 }
 
@@ -164,7 +164,8 @@ inline end_with_answer(r, closer) {
   check_taking(r, cb[r].answer);
   if
   :: KIND(r) == RETRYABLE -> retry(IDENTITY(r), closer)
-  :: else -> end_activity(closer, IS_FAILED(r), true)
+  :: KIND(r) == FINAL -> end_activity(closer, IDENTITY(r), true)
+  :: else -> end_activity(closer, 0, true)
   fi
 }
 
@@ -172,10 +173,10 @@ inline end_with_answer(r, closer) {
  * which is final. */
 inline end_behind_the_wait(r) {
   if
-  :: end_activity(0, false, true)
+  :: end_activity(0, 0, true)
   :: retry(ANOTHER, 0)
   :: KIND(r) == RETRYABLE -> retry(IDENTITY(r), 0)
-  :: KIND(r) == FINAL -> end_activity(0, true, true)
+  :: KIND(r) == FINAL -> end_activity(0, IDENTITY(r), true)
   fi
 }
 
@@ -361,7 +362,7 @@ inline store_postpone(r, copy, is_not_applied) {
 #define FITS_THE_TOKEN(r, is_first_try) (KIND(r) != RETRYABLE || is_first_try)
 #endif
 
-/* ringback.core.verdicts.is_failure_of: the failure is signed, whether it was delivered or raised. */
+/* ringback.core.failure_proof.is_failure_of: the failure is signed, whether it was delivered or raised. */
 #ifdef UNSIGNED_FAILURE
 #define IS_ITS_FAILURE(r) false
 #else
@@ -391,10 +392,11 @@ inline judge_pending(r, handed_, unproven_, verdict) {
 /* ringback.core.verdicts._verdict_of_end, ringback.core.verdicts._is_inline_end: history shows who
  * closed the activity and, if it was an attempt that ended, its number and what ended the one
  * before. */
-#ifdef ANY_ATTEMPT_S_WORKER
-#define IS_HANDED_END(handed_) (handed_ != 0)
+#ifdef ANY_FAILURE_OF_ITS_WORKER
+#define IS_HANDED_END(r, handed_) (handed_ == attempt && (closing_failure != 0) == IS_FAILED(r))
 #else
-#define IS_HANDED_END(handed_) (handed_ == attempt)
+#define IS_HANDED_END(r, handed_) (handed_ == attempt && \
+  closing_failure == (IS_FAILED(r) -> IDENTITY(r) : 0))
 #endif
 #ifdef BLIND_AT_THE_END
 #define IS_IN_DOUBT_AT_THE_END(r, unproven_) false
@@ -405,8 +407,7 @@ inline judge_pending(r, handed_, unproven_, verdict) {
 inline judge_end(r, handed_, unproven_, verdict) {
   if
   :: closed_by == IDENTITY(r) -> verdict = APPLIED
-  :: closed_by == 0 && IS_HANDED_END(handed_) && is_closed_failed == IS_FAILED(r) ->
-     verdict = APPLIED
+  :: closed_by == 0 && IS_HANDED_END(r, handed_) -> verdict = APPLIED
   :: else ->
      if
      :: IS_ITS_FAILURE(r) -> verdict = APPLIED
@@ -699,7 +700,7 @@ opening: /* ringback.core.opening.CallbackOpener.open */
     :: !(cb[r].state == ACCEPTED) && !IS_OVER(r) && k == ATTEMPTS ->
        /* ringback.worker.activity_function.check_next_attempt: no attempt would be left */
        if
-       :: IS_TOKEN_GOOD(k) -> end_activity(0, true, true)
+       :: IS_TOKEN_GOOD(k) -> end_activity(0, ANOTHER, true)
        :: else
        fi;
        leave(k)
@@ -805,6 +806,7 @@ ending: /* ringback.worker.answer.return_or_raise */
     :: IS_TOKEN_GOOD(k) -> end_behind_the_wait(r)
 #else
     :: IS_TOKEN_GOOD(k) -> end_with_answer(r, 0)
+    :: !is_calm && IS_TOKEN_GOOD(k) -> retry(ANOTHER, 0) /* the gateway's reply was lost */
 #endif
     :: !IS_TOKEN_GOOD(k)
     :: !is_calm -> NOTE(is_gone[k] = true)
@@ -838,8 +840,8 @@ proctype Others() {
 end:
   do
   :: atomic { is_pending && is_started -> retry(ANOTHER, ANOTHER) } /* a timeout */
-  :: atomic { is_pending -> end_activity(ANOTHER, true, true) } /* it is canceled */
-  :: atomic { is_pending -> end_activity(ANOTHER, true, false) } /* the workflow closes over it */
+  :: atomic { is_pending -> end_activity(ANOTHER, 0, true) } /* it is canceled */
+  :: atomic { is_pending -> end_activity(ANOTHER, 0, false) } /* the workflow closes over it */
   :: atomic { !is_pending && !is_id_reused && MAY_REUSE_ID -> is_id_reused = true }
 #ifdef LIVENESS
   :: break
