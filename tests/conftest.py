@@ -4,6 +4,7 @@ import asyncio
 import atexit
 import inspect
 import os
+import signal
 import time
 from collections.abc import AsyncIterator, Generator, Sequence
 from io import StringIO
@@ -22,6 +23,9 @@ ROOT = Path(__file__).parents[1]
 # Python may crash if it exits while the SDK's threads run (temporalio 1.35, sdk-python issue 300).
 # This runs after the last test.
 atexit.register(time.sleep, 0.2)
+
+# A shell makes commands in the background ignore SIGINT, and so would the programs that tests stop.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Hypothesis's own time limits measure how busy the machine is. The timeout of a test stays.
 ANYWHERE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
