@@ -8,6 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from ringback.domain.errors import GatewayRefusedError
+from ringback.domain.policy import EXCLUDED
 
 Groups = Annotated[
     list[str] | None,
@@ -27,7 +28,9 @@ def deciding_as(person: str | None, groups: Sequence[str]) -> Iterator[None]:
     try:
         yield
     except GatewayRefusedError as exc:
-        if exc.status != HTTPStatus.FORBIDDEN or exc.title != _TITLE:
+        is_another_refusal = exc.status != HTTPStatus.FORBIDDEN or exc.title != _TITLE
+        # An excluded person must not be told to name somebody else.
+        if is_another_refusal or str(exc) == EXCLUDED:
             raise
         among = f"with --group {', '.join(groups)}" if groups else "without --group"
         msg = (

@@ -12,6 +12,9 @@ MOST_GROUPS: Final = 1000
 MOST_APPROVALS: Final = 50
 LONGEST_REASON: Final = 2000
 
+EXCLUDED: Final = "you may not decide this yourself"
+"""Why an excluded person, such as the requester, is refused."""
+
 LINK_HOLDER: Final = "link"
 """The user of votes by link: all holders of links count as one person."""
 
@@ -143,7 +146,7 @@ class Policy:
         if voter.proof is Proof.LINK:
             return None if self.link_may_decide else "a link alone does not decide here: sign in"
         if is_among(voter.user, self.exclude):
-            return "you may not decide this yourself"
+            return EXCLUDED
         if self.assignees and not self.is_assigned(voter):
             return "you are not one of the people who may decide this"
         return None
