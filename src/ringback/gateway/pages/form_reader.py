@@ -1,7 +1,7 @@
 """Read what was entered into the fields of a form as JSON."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from ringback.domain.errors import Problem
@@ -39,11 +39,9 @@ class Reader:
         self._root = form.root
         self._rows_were = RowPlaces(typed)
         self._typed = typed = {self._rows_were.to_first(name): typed[name] for name in typed}
-        now = {(name, to_sent(text)) for name, texts in typed.items() for text in texts if text}
-        now = {(name, text) for name, text in now if not name.endswith(PLACES)}
         filled = list(fill(form.root, ROOT, MISSING))
-        first = {(name, to_sent(text)) for name, text, _ in filled if text}
-        first = {(name, text) for name, text in first if not name.endswith(PLACES)}
+        now = _list_shown((name, text) for name, texts in typed.items() for text in texts)
+        first = _list_shown((name, text) for name, text, _ in filled)
         self._changed = {part for name, _ in now ^ first for part in list_parts(name)}
         self._shown = {part for name, _, _ in filled for part in list_parts(name)}
         self.problems: list[Problem] = []
@@ -185,6 +183,11 @@ def _is_kept(one: Field, text: str | None, first: Any) -> bool:
             return text is None and find_branch(one, first) is None
         case _:
             return False
+
+
+def _list_shown(controls: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return what `controls` show, as a browser sends it; the places of rows are not shown."""
+    return {(name, to_sent(text)) for name, text in controls if text and not name.endswith(PLACES)}
 
 
 def to_sent(text: str) -> str:
