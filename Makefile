@@ -103,7 +103,7 @@ check: setup ## ruff, format, mypy strict, basedpyright on the typing tests, imp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	for folder in tutorial/*/*/ examples/async_activities/; do (cd $$folder && $(CURDIR)/$(BIN)/mypy --strict --config-file= --cache-dir=/dev/null --no-error-summary .) || exit 1; done
+	for folder in tutorial/*/*/ examples/async_activities/; do (cd $$folder && $(CURDIR)/$(BIN)/mypy --strict --config-file= --cache-dir=$(CURDIR)/.mypy_cache/exercises --no-error-summary .) || exit 1; done
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
 	$(BIN)/python -m docs.prose

@@ -14,6 +14,8 @@ from docs.prose import ROOT, files_in
 OUTPUT: Final = ROOT / "build" / "snippets"
 _FENCE: Final = re.compile(r"^( *)```python\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _STATEMENT: Final = re.compile(r"^(await|return) ")
+_OPTIONS: Final = '# mypy: disable-error-code="import-not-found"'
+"""A page may import a module of its reader's. As an option of mypy's it would void mypy's cache."""
 ASSUMED: Final = {
     "docs/howto/converters-and-types.md": """
 from dataclasses import dataclass
@@ -61,10 +63,8 @@ def main() -> int:
         old.unlink()
     for page, code in modules().items():
         name = re.sub(r"\W", "_", page.removesuffix(".md"))
-        (OUTPUT / f"page_{name}.py").write_text(code, "utf-8")
-    # A page may import a module of its reader's.
-    command = [sys.executable, "-m", "mypy", "--disable-error-code=import-not-found"]
-    command += map(str, sorted(OUTPUT.iterdir()))
+        (OUTPUT / f"page_{name}.py").write_text(f"{_OPTIONS}\n{code}", "utf-8")
+    command = [sys.executable, "-m", "mypy", *map(str, sorted(OUTPUT.iterdir()))]
     return subprocess.run(command, check=False).returncode  # noqa: S603 - mypy on our own pages
 
 
