@@ -70,6 +70,15 @@ def test_every_public_name_is_there_without_the_gateway() -> None:
     assert ran.returncode == 0, ran.stderr
 
 
+def test_list_of_all_commands_does_not_import_a_package_that_one_of_them_needs() -> None:
+    ran = run(
+        "from ringback.cli.main import create_app\ncreate_app()\nassert 'mcp' not in sys.modules",
+        without={"no_such_package"},
+    )
+
+    assert ran.returncode == 0, ran.stderr
+
+
 def test_kit_without_the_gateway_says_what_to_install() -> None:
     ran = run("from ringback.testing import activity_environment")
 

@@ -1,5 +1,6 @@
 """The command that serves questions to people to an assistant."""
 
+from importlib.util import find_spec
 from typing import Annotated
 
 import typer
@@ -9,9 +10,9 @@ from ringback.app.program import exit_at_stop, run
 from ringback.app.system import find_os_user
 from ringback.cli.gateway import operator_target
 from ringback.client.gateway_client import GatewayClient
-from ringback.client.target import Target
-from ringback.mcp.server import create_server
-from ringback.mcp.tools import Tools, Voter
+
+if find_spec("mcp") is None:
+    raise ModuleNotFoundError(name="mcp")
 
 
 def mcp(
@@ -39,12 +40,17 @@ def mcp(
     An assistant starts this command. It can list questions, show one, approve it and reject it; a
     person confirms each decision in a form of the assistant's client.
     """
+    # The package takes seconds to import, and `ringback --help` imports this module.
+    from ringback.mcp.server import create_server  # noqa: PLC0415 - see above
+    from ringback.mcp.tools import Tools, Voter  # noqa: PLC0415 - see above
+
     voter = Voter(by or find_os_user(), tuple(group or ()), is_named=bool(by))
-    run(_serve(operator_target(), voter, may_skip_confirmation=allow_unconfirmed_decisions))
+    target = operator_target()
 
+    async def serve() -> None:
+        exit_at_stop()
+        async with GatewayClient(target) as client:
+            tools = Tools(client, target, voter, may_skip_confirmation=allow_unconfirmed_decisions)
+            await create_server(tools, version=ringback.__version__).run_stdio_async()
 
-async def _serve(target: Target, voter: Voter, *, may_skip_confirmation: bool) -> None:
-    exit_at_stop()
-    async with GatewayClient(target) as client:
-        tools = Tools(client, target, voter, may_skip_confirmation=may_skip_confirmation)
-        await create_server(tools, version=ringback.__version__).run_stdio_async()
+    run(serve())
