@@ -28,13 +28,11 @@ from ringback.app.exits import EXITS, exit_code
 from ringback.app.gateway_app import build_app
 from ringback.cli.main import create_app as create_cli
 from ringback.domain import (
-    alias_errors,
     completion_errors,
     errors,
     event_errors,
-    identity_errors,
-    limit_errors,
-    vote_errors,
+    operation_errors,
+    people_errors,
 )
 from ringback.domain.callback import MOVES, State
 from ringback.domain.errors import FinalError, RetryableError, RingbackError
@@ -53,10 +51,7 @@ from ringback.testing.in_memory_database import InMemoryDatabase
 from tests.fake_edges import fake_edges
 
 _DOCS: Final = Path(__file__).parent
-_ERRORS: Final = (
-    *(errors, completion_errors, identity_errors),
-    *(vote_errors, alias_errors, event_errors, limit_errors),
-)
+ERRORS: Final = (errors, completion_errors, people_errors, event_errors, operation_errors)
 REFERENCE: Final = _DOCS / "reference"
 SPEED: Final = _DOCS / "explanation" / "speed.md"
 ROWS: Final = _DOCS / "explanation" / "rows.md"
@@ -357,7 +352,7 @@ def _below(kind: type[RingbackError]) -> Iterator[type[RingbackError]]:
 
 def _children(kind: type[RingbackError]) -> list[type[RingbackError]]:
     # A test may derive an error of its own; it is no part of the tree.
-    homes = [one.__name__ for one in _ERRORS]
+    homes = [one.__name__ for one in ERRORS]
     found = [child for child in kind.__subclasses__() if child.__module__ in homes]
     # Their own order is that in which the modules were first imported.
     return sorted(found, key=lambda child: homes.index(child.__module__))

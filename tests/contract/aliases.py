@@ -5,10 +5,10 @@ import random
 import pytest
 
 from ringback.domain.alias import MOST_ALIASES
-from ringback.domain.alias_errors import AliasInUseError
 from ringback.domain.audit import AuditKind
 from ringback.domain.callback import Callback, State
 from ringback.domain.errors import MalformedRequestError
+from ringback.domain.event_errors import AliasInUseError
 from ringback.domain.ids import CallbackId
 from ringback.domain.options import Attempts
 from ringback.domain.outcome import Completed, Failed

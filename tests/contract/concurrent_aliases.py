@@ -5,9 +5,9 @@ import random
 from collections.abc import Sequence
 from typing import Final
 
-from ringback.domain.alias_errors import AliasInUseError
 from ringback.domain.audit import AuditKind
 from ringback.domain.callback import Callback
+from ringback.domain.event_errors import AliasInUseError
 from ringback.domain.ids import CallbackId
 from ringback.domain.opening import OpenRequest
 from ringback.ports.aliases import AliasConflictsError

@@ -16,9 +16,9 @@ from ringback.domain.callback import Callback, State
 from ringback.domain.errors import MalformedRequestError, RingbackError
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Completed, Failed
+from ringback.domain.people_errors import NotAssignedError, VotedDifferentlyError
 from ringback.domain.policy import Policy
 from ringback.domain.vote import CountedVote, Vote, tally
-from ringback.domain.vote_errors import NotAssignedError, VotedDifferentlyError
 from ringback.store.sql_store import SqlStore
 from ringback.testing import ManualClock
 from tests import factories

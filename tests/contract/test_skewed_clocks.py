@@ -22,10 +22,10 @@ from ringback.core.sessions import SessionRules, SessionService
 from ringback.domain.audit import AuditKind
 from ringback.domain.callback import Callback, State
 from ringback.domain.errors import UnknownCallbackError
-from ringback.domain.identity_errors import UnknownSignInUrlError
 from ringback.domain.link import Verb
 from ringback.domain.notification import Purpose
 from ringback.domain.outcome import Completed
+from ringback.domain.people_errors import UnknownSignInUrlError
 from ringback.domain.person import Person, ProofSource
 from ringback.domain.policy import Policy
 from ringback.ports.notifications import PersonalMessage, Sent

@@ -15,9 +15,7 @@ from ringback.domain.errors import RingbackError, UnknownCallbackError, Unreadab
 from ringback.domain.inbox import inboxes_of
 from ringback.domain.options import HeartbeatBy
 from ringback.domain.outcome import Completed, Failed
-from ringback.domain.policy import OnReject, Policy, Proof, RequireReason, Voter
-from ringback.domain.vote import CountedVote, Vote, VoteRequest
-from ringback.domain.vote_errors import (
+from ringback.domain.people_errors import (
     ClaimedError,
     NotAssignedError,
     SubjectChangedError,
@@ -25,6 +23,8 @@ from ringback.domain.vote_errors import (
     VoteWithdrawnError,
     WrongVoteError,
 )
+from ringback.domain.policy import OnReject, Policy, Proof, RequireReason, Voter
+from ringback.domain.vote import CountedVote, Vote, VoteRequest
 from ringback.ports.votes import Rule
 from ringback.store.database import Database
 from ringback.testing import ManualClock

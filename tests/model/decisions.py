@@ -30,15 +30,15 @@ from ringback.domain.errors import (
 )
 from ringback.domain.opening import OpenRequest
 from ringback.domain.outcome import Completed
-from ringback.domain.policy import Policy
-from ringback.domain.vote import CountedVote, VoteRequest
-from ringback.domain.vote_errors import (
+from ringback.domain.people_errors import (
     ClaimedError,
     NotAssignedError,
     SubjectChangedError,
     VotedDifferentlyError,
     VoteWithdrawnError,
 )
+from ringback.domain.policy import Policy
+from ringback.domain.vote import CountedVote, VoteRequest
 from ringback.store.sql_store import SqlStore
 from ringback.testing import ExactResults, FakeActivities, ManualClock
 from ringback.testing.in_memory_database import InMemoryDatabase

@@ -11,30 +11,14 @@ from pathlib import Path
 import pytest
 
 import ringback
+from docs.generate import ERRORS
 from ringback.app.exits import EXITS, exit_code
-from ringback.domain import (
-    alias_errors,
-    completion_errors,
-    errors,
-    event_errors,
-    give_up_errors,
-    identity_errors,
-    limit_errors,
-    retention_errors,
-    vote_errors,
-)
+from ringback.domain import errors
 from ringback.domain.errors import FinalError, RetryableError, RingbackError
 from ringback.gateway.replies import STATUS
 
 ROOT = Path(__file__).parents[2]
-ERROR_MODULES = [
-    module.__name__
-    for module in (
-        *(errors, completion_errors, identity_errors),
-        *(vote_errors, alias_errors, event_errors, limit_errors, retention_errors),
-        give_up_errors,
-    )
-]
+ERROR_MODULES = [module.__name__ for module in ERRORS]
 SOURCES = sorted((ROOT / "src" / "ringback").rglob("*.py"))
 
 

@@ -11,9 +11,9 @@ from pydantic import BaseModel, ValidationError
 
 from ringback.client.connections import Connections
 from ringback.client.target import Target
-from ringback.domain.alias_errors import AliasInUseError
 from ringback.domain.api_key import from_text
 from ringback.domain.errors import GatewayRefusedError, GatewayUnavailableError, RingbackError
+from ringback.domain.event_errors import AliasInUseError
 from ringback.domain.ids import CallbackId
 
 M = TypeVar("M", bound=BaseModel)

@@ -8,9 +8,9 @@ from ringback.core.hooks import NO_HOOKS, Hooks
 from ringback.core.operations import describe_unknown
 from ringback.core.receipt import to_expired
 from ringback.domain.alias import Alias
-from ringback.domain.alias_errors import AliasFreedError, UnknownAliasError
 from ringback.domain.callback import Callback
 from ringback.domain.errors import RingbackError, UnknownCallbackError
+from ringback.domain.event_errors import AliasFreedError, UnknownAliasError
 from ringback.domain.ids import CallbackId
 from ringback.domain.opening import OpenRequest
 from ringback.ports.aliases import AliasConflictsError, AliasOwner, AliasStore

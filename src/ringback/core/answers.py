@@ -21,9 +21,9 @@ from ringback.domain.errors import (
     UnknownCallbackError,
 )
 from ringback.domain.ids import CallbackId, OutcomeId
+from ringback.domain.operation_errors import refuse_missing
 from ringback.domain.outcome import KINDS, Canceled, Outcome, is_same_answer, to_body, with_body
 from ringback.domain.policy import LINK_HOLDER, Voter
-from ringback.domain.retention_errors import refuse_missing
 from ringback.domain.terms import Terms
 from ringback.ports.store import Answer, CallbackStore
 

@@ -17,8 +17,8 @@ from ringback.domain.errors import (
     UnknownCallbackError,
 )
 from ringback.domain.ids import CallbackId
+from ringback.domain.people_errors import NotAssignedError, VoteWithdrawnError
 from ringback.domain.policy import RequireReason
-from ringback.domain.vote_errors import NotAssignedError, VoteWithdrawnError
 from ringback.ports.chat import Chat, Choice, Stranger
 from ringback.ports.store import CallbackStore
 

@@ -13,7 +13,6 @@ from ringback.core.heartbeats import HeartbeatService
 from ringback.core.hooks import NO_HOOKS, Hooks
 from ringback.core.services import run_services
 from ringback.domain.alias import Alias
-from ringback.domain.alias_errors import AliasFreedError
 from ringback.domain.durations import backoff, format_instant
 from ringback.domain.errors import (
     AnsweredDifferentlyError,
@@ -24,6 +23,7 @@ from ringback.domain.errors import (
     UnknownCallbackError,
 )
 from ringback.domain.event import Event, EventEnd, EventState
+from ringback.domain.event_errors import AliasFreedError
 from ringback.domain.ids import CallbackId
 from ringback.domain.link import Verb
 from ringback.domain.outcome import Outcome

@@ -16,8 +16,8 @@ from ringback.domain.errors import (
     StoreUnavailableError,
     TemporalMisconfiguredError,
 )
-from ringback.domain.give_up_errors import StillNeededError
 from ringback.domain.ids import CallbackId
+from ringback.domain.operation_errors import StillNeededError
 from ringback.domain.outcome import is_retried
 from ringback.ports.activities import Activities
 from ringback.ports.parked import GiveUp, ParkedAnswers

@@ -23,7 +23,7 @@ from ringback.domain.errors import (
 )
 from ringback.domain.ids import CallbackId
 from ringback.domain.liveness import HeartbeatReceipt, ReceivedHeartbeat
-from ringback.domain.retention_errors import refuse_missing
+from ringback.domain.operation_errors import refuse_missing
 from ringback.ports.activities import Activities
 from ringback.ports.activity_polls import ActivityPollStore
 from ringback.ports.store import CallbackStore

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Final, Generic, TypeVar
 
 from ringback.core.hooks import NO_HOOKS, Hooks
-from ringback.domain.limit_errors import TooManyRequestsError
+from ringback.domain.operation_errors import TooManyRequestsError
 from ringback.ports.clock import Clock
 
 K = TypeVar("K")

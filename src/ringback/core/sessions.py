@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from ringback.domain.api_key import SECRET_BYTES, digest_secret, new_secret
-from ringback.domain.identity_errors import UnknownSessionError, UnknownSignInUrlError
 from ringback.domain.ids import RANDOM_BYTES, new_session_id
+from ringback.domain.people_errors import UnknownSessionError, UnknownSignInUrlError
 from ringback.domain.person import LONGEST_USER_AGENT, NO_ADMINS, Admins, Person, Session, SessionId
 from ringback.ports.access import NewSession, SessionLimits, Sessions, SignInUrls
 from ringback.ports.clock import Clock

@@ -12,8 +12,8 @@ from ringback.domain.errors import (
     UnknownCallbackError,
 )
 from ringback.domain.ids import CallbackId
+from ringback.domain.operation_errors import refuse_missing
 from ringback.domain.outcome import KINDS, to_fields
-from ringback.domain.retention_errors import refuse_missing
 from ringback.domain.vote import Vote
 from ringback.domain.vote_body import to_sent_schema
 from ringback.ports.activities import Activities

@@ -8,9 +8,10 @@ from ringback.core.validation import AnswerValidator
 from ringback.domain.callback import Callback, State
 from ringback.domain.errors import Problem, UnknownCallbackError, WrongResultError
 from ringback.domain.ids import CallbackId
+from ringback.domain.operation_errors import refuse_missing
 from ringback.domain.outcome import Completed, to_body
+from ringback.domain.people_errors import ClaimedError, PeopleDecideError, WrongVoteError
 from ringback.domain.policy import Policy
-from ringback.domain.retention_errors import refuse_missing
 from ringback.domain.terms import Terms
 from ringback.domain.vote import (
     Vote,
@@ -21,7 +22,6 @@ from ringback.domain.vote import (
     is_same_vote,
     to_outcome,
 )
-from ringback.domain.vote_errors import ClaimedError, PeopleDecideError, WrongVoteError
 from ringback.ports.store import CallbackIndex, CallbackStore
 from ringback.ports.votes import VoteStore
 

@@ -34,9 +34,13 @@ from ringback.domain.errors import (
     UnreadableCallbackError,
 )
 from ringback.domain.ids import CallbackId, OutcomeId
+from ringback.domain.operation_errors import refuse_missing
 from ringback.domain.outcome import Completed, Failed
+from ringback.domain.people_errors import (
+    PeopleDecideError,
+    SubjectChangedError,
+)
 from ringback.domain.policy import Proof, Voter
-from ringback.domain.retention_errors import refuse_missing
 from ringback.domain.vote import (
     CountedVote,
     Vote,
@@ -44,10 +48,6 @@ from ringback.domain.vote import (
     find_vote,
 )
 from ringback.domain.vote_body import read_decision, to_evidence
-from ringback.domain.vote_errors import (
-    PeopleDecideError,
-    SubjectChangedError,
-)
 from ringback.ports.store import Answer
 from ringback.ports.votes import Rule
 

@@ -10,6 +10,10 @@ from ringback.domain.errors import (
     Problem,
 )
 from ringback.domain.options import check_option
+from ringback.domain.people_errors import (
+    ClaimedError,
+    NotAssignedError,
+)
 from ringback.domain.policy import (
     Policy,
     Voter,
@@ -21,10 +25,6 @@ from ringback.domain.policy_checks import (
 )
 from ringback.domain.subject import changed_parts
 from ringback.domain.vote import Vote, check_voter, tally
-from ringback.domain.vote_errors import (
-    ClaimedError,
-    NotAssignedError,
-)
 
 
 @dataclass(frozen=True, slots=True)

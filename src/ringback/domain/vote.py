@@ -14,6 +14,14 @@ from ringback.domain.errors import (
 )
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.outcome import Completed, Failed, is_same_answer, read_seal
+from ringback.domain.people_errors import (
+    ClaimedError,
+    NotAssignedError,
+    SubjectChangedError,
+    VotedDifferentlyError,
+    VoteWithdrawnError,
+    WrongVoteError,
+)
 from ringback.domain.policy import (
     LINK_HOLDER,
     LONGEST_REASON,
@@ -24,14 +32,6 @@ from ringback.domain.policy import (
     is_among,
 )
 from ringback.domain.text_checks import LONGEST_NAME, is_name, is_user_name
-from ringback.domain.vote_errors import (
-    ClaimedError,
-    NotAssignedError,
-    SubjectChangedError,
-    VotedDifferentlyError,
-    VoteWithdrawnError,
-    WrongVoteError,
-)
 
 APPROVAL_DENIED: Final = "ApprovalDenied"
 """The failure type of an activity whose approval was rejected, with `on_reject="fail"`."""

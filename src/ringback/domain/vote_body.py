@@ -8,11 +8,11 @@ from ringback.domain.errors import (
     Problem,
 )
 from ringback.domain.exact_json import members
-from ringback.domain.policy import LONGEST_REASON, Policy, RequireReason
-from ringback.domain.vote import VoteRequest
-from ringback.domain.vote_errors import (
+from ringback.domain.people_errors import (
     WrongVoteError,
 )
+from ringback.domain.policy import LONGEST_REASON, Policy, RequireReason
+from ringback.domain.vote import VoteRequest
 
 _MEMBERS: Final = ("approved", "reason", "form", "digest", "ballot")
 

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ringback.core.hooks import NO_HOOKS, Hooks
-from ringback.domain.limit_errors import TooManyBytesError
+from ringback.domain.operation_errors import TooManyBytesError
 from ringback.gateway.rare_warnings import RareWarning
 
 logger = logging.getLogger(__name__)

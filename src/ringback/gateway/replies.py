@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Match, Route
 
-from ringback.domain.alias_errors import AliasFreedError, AliasInUseError, UnknownAliasError
+from ringback.domain import operation_errors
 from ringback.domain.completion_errors import (
     ActivityCancelledError,
     ActivityCompletionError,
@@ -55,28 +55,30 @@ from ringback.domain.errors import (
     UnsupportedMediaTypeError,
     WrongResultError,
 )
-from ringback.domain.event_errors import CannotReplayError, UnknownEventError, UnknownSourceError
-from ringback.domain.give_up_errors import StillNeededError
-from ringback.domain.identity_errors import (
+from ringback.domain.event_errors import (
+    AliasFreedError,
+    AliasInUseError,
+    CannotReplayError,
+    UnknownAliasError,
+    UnknownEventError,
+    UnknownSourceError,
+)
+from ringback.domain.people_errors import (
+    ClaimedError,
     CrossSiteRequestError,
     IdentityProviderUnavailableError,
+    NotAssignedError,
     NotSignedInError,
+    PeopleDecideError,
     SignInRefusedError,
+    SubjectChangedError,
     UnknownSessionError,
     UnknownSignInUrlError,
-)
-from ringback.domain.limit_errors import TooManyBytesError, TooManyRequestsError
-from ringback.domain.retention_errors import DeletedCallbackError
-from ringback.domain.text_checks import error_words
-from ringback.domain.vote_errors import (
-    ClaimedError,
-    NotAssignedError,
-    PeopleDecideError,
-    SubjectChangedError,
     VotedDifferentlyError,
     VoteWithdrawnError,
     WrongVoteError,
 )
+from ringback.domain.text_checks import error_words
 from ringback.gateway.api.bodies import to_malformed
 from ringback.gateway.identity.login import sign_in_path
 from ringback.gateway.page import for_reader, wants_page
@@ -104,13 +106,13 @@ STATUS: Final[dict[type[RingbackError], int]] = {
     ClaimedError: 409,
     NoCancelRequestedError: 409,
     NotParkedError: 409,
-    StillNeededError: 409,
+    operation_errors.StillNeededError: 409,
     SubjectChangedError: 409,
     VotedDifferentlyError: 409,
     VoteWithdrawnError: 409,
     ActivityGoneError: 410,
     AliasFreedError: 410,
-    DeletedCallbackError: 410,
+    operation_errors.DeletedCallbackError: 410,
     ExpiredCallbackError: 410,
     UnknownSignInUrlError: 410,
     AnswerTooLargeError: 413,
@@ -119,14 +121,14 @@ STATUS: Final[dict[type[RingbackError], int]] = {
     RefusedByTemporalError: 422,
     WrongResultError: 422,
     WrongVoteError: 422,
-    TooManyRequestsError: 429,
+    operation_errors.TooManyRequestsError: 429,
     EncodingError: 503,
     IdentityProviderUnavailableError: 503,
     StoreUnavailableError: 503,
     TemporalBusyError: 503,
     TemporalMisconfiguredError: 503,
     TemporalUnreachableError: 503,
-    TooManyBytesError: 503,
+    operation_errors.TooManyBytesError: 503,
     UnreadableCallbackError: 500,
     # These mean a bug in the gateway.
     ConfigurationError: 500,

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ringback.domain.errors import RingbackError
-from ringback.domain.limit_errors import TooManyRequestsError
+from ringback.domain.operation_errors import TooManyRequestsError
 from ringback.gateway.answer_endpoint import find_posted
 from ringback.gateway.body import read_body, run_apart
 from ringback.gateway.gateway import Gateway, GatewayOf

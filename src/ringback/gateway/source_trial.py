@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from ringback.domain.alias import Alias
-from ringback.domain.alias_errors import AliasFreedError
 from ringback.domain.callback import Callback
 from ringback.domain.errors import AnswerTooLargeError, RingbackError
+from ringback.domain.event_errors import AliasFreedError
 from ringback.domain.ids import CallbackId
 from ringback.gateway.gateway import Gateway
 from ringback.schemas.responses import ResultProblemOut

@@ -12,9 +12,9 @@ from typing import Final, Self
 from sqlalchemy import Insert, Text, bindparam, delete, select, true, update
 
 from ringback.domain.alias import missing_aliases
-from ringback.domain.alias_errors import AliasInUseError
 from ringback.domain.audit import AuditEntry, AuditKind, key_fact, to_alias_added
 from ringback.domain.callback import MOVES, Callback
+from ringback.domain.event_errors import AliasInUseError
 from ringback.domain.ids import CallbackId
 from ringback.ports.aliases import AliasOwner
 from ringback.store.bulk_params import INSERTS, BulkRows, Instant, any_of

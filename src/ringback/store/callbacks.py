@@ -7,10 +7,10 @@ from typing import Final
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from ringback.domain.alias_errors import AliasInUseError
 from ringback.domain.audit import AuditEntry, AuditKind
 from ringback.domain.callback import Callback, State
 from ringback.domain.errors import MalformedRequestError, RingbackError, UnreadableCallbackError
+from ringback.domain.event_errors import AliasInUseError
 from ringback.domain.ids import CallbackId
 from ringback.domain.opening import OpenRequest, OpenResult, find_or_create
 from ringback.ports.aliases import AliasConflictsError

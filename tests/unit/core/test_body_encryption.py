@@ -32,9 +32,9 @@ from ringback.domain.outcome import (
     to_body,
     with_body,
 )
+from ringback.domain.people_errors import VotedDifferentlyError
 from ringback.domain.policy import OnReject, Policy
 from ringback.domain.terms import to_terms
-from ringback.domain.vote_errors import VotedDifferentlyError
 from ringback.ports.activities import AttemptRef
 from ringback.store.sql_store import SqlStore
 from ringback.testing import ExactResults, FakeActivities, FakeIdentifier, ManualClock

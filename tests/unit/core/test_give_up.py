@@ -22,9 +22,9 @@ from ringback.domain.errors import (
     TemporalUnreachableError,
     UnknownCallbackError,
 )
-from ringback.domain.give_up_errors import StillNeededError
 from ringback.domain.ids import to_identity
 from ringback.domain.opening import Next, next_of
+from ringback.domain.operation_errors import StillNeededError
 from ringback.domain.options import Attempts
 from ringback.domain.outcome import Completed, Failed, Outcome
 from ringback.ports.parked import GiveUp

@@ -18,8 +18,8 @@ from ringback.domain.errors import (
     UnknownCallbackError,
 )
 from ringback.domain.inbox import InboxQuery, Scope
+from ringback.domain.people_errors import SubjectChangedError, WrongVoteError
 from ringback.domain.policy import Policy, Proof, Voter
-from ringback.domain.vote_errors import SubjectChangedError, WrongVoteError
 from ringback.store.sql_store import SqlStore
 from ringback.testing import ExactResults, FakeActivities, ManualClock
 from ringback.testing.in_memory_database import InMemoryDatabase

@@ -7,7 +7,7 @@ import pytest
 
 from ringback.core.hooks import Hooks
 from ringback.core.rate_limit import RateLimit, RateLimits
-from ringback.domain.limit_errors import TooManyRequestsError
+from ringback.domain.operation_errors import TooManyRequestsError
 from ringback.testing import ManualClock
 
 

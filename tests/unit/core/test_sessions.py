@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from ringback.core.sessions import SEEN_EVERY, SessionRules, SessionService
 from ringback.domain.api_key import digest_secret
-from ringback.domain.identity_errors import UnknownSessionError, UnknownSignInUrlError
+from ringback.domain.people_errors import UnknownSessionError, UnknownSignInUrlError
 from ringback.domain.person import Person, ProofSource, SessionId, new_person, parse_admins
 from ringback.store.sql_store import SqlStore
 from ringback.testing import ManualClock

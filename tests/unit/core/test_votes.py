@@ -31,9 +31,7 @@ from ringback.domain.errors import (
     WrongResultError,
 )
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
-from ringback.domain.policy import OnReject, Policy, Proof, Voter
-from ringback.domain.terms import Terms
-from ringback.domain.vote_errors import (
+from ringback.domain.people_errors import (
     ClaimedError,
     NotAssignedError,
     PeopleDecideError,
@@ -41,6 +39,8 @@ from ringback.domain.vote_errors import (
     VotedDifferentlyError,
     WrongVoteError,
 )
+from ringback.domain.policy import OnReject, Policy, Proof, Voter
+from ringback.domain.terms import Terms
 from ringback.ports.store import EVIDENCE_BYTES, MAX_EVIDENCE, Answer
 from ringback.store.sql_store import SqlStore
 from ringback.testing import ExactResults, FakeActivities, ManualClock

@@ -16,9 +16,9 @@ from ringback.domain.assignment import (
 from ringback.domain.audit import AuditEntry, AuditKind
 from ringback.domain.callback import Callback
 from ringback.domain.errors import MalformedRequestError
+from ringback.domain.people_errors import ClaimedError, NotAssignedError, WrongVoteError
 from ringback.domain.policy import Policy, Proof, Voter
 from ringback.domain.vote import Vote
-from ringback.domain.vote_errors import ClaimedError, NotAssignedError, WrongVoteError
 from tests import factories
 from tests.people import BY_LINK, person, question, votes_on
 

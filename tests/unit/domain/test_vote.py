@@ -12,6 +12,13 @@ from hypothesis import strategies as st
 
 from ringback.domain.callback import Callback
 from ringback.domain.outcome import Completed, Failed
+from ringback.domain.people_errors import (
+    ClaimedError,
+    NotAssignedError,
+    SubjectChangedError,
+    VotedDifferentlyError,
+    WrongVoteError,
+)
 from ringback.domain.policy import (
     LONGEST_REASON,
     OnReject,
@@ -30,13 +37,6 @@ from ringback.domain.vote import (
     find_vote,
     is_same_vote,
     tally,
-)
-from ringback.domain.vote_errors import (
-    ClaimedError,
-    NotAssignedError,
-    SubjectChangedError,
-    VotedDifferentlyError,
-    WrongVoteError,
 )
 from tests import factories
 from tests.people import BY_LINK, ballot, person, question, votes_on

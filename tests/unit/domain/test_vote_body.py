@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from ringback.domain.people_errors import WrongVoteError
 from ringback.domain.policy import Policy, RequireReason
 from ringback.domain.vote_body import VoteBody, parse_vote, to_default_schema, to_sent_schema
-from ringback.domain.vote_errors import WrongVoteError
 from ringback.result_schema.validate import find_problems
 
 LIMIT: dict[str, Any] = {

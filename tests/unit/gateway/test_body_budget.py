@@ -10,7 +10,7 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from ringback.domain.limit_errors import TooManyBytesError
+from ringback.domain.operation_errors import TooManyBytesError
 from ringback.gateway.body_budget import (
     BODY_BYTES,
     LONGEST_WAIT,

@@ -9,10 +9,10 @@ import pytest
 
 from ringback.client.gateway_client import GatewayClient
 from ringback.client.target import Target
-from ringback.domain.alias_errors import AliasInUseError
 from ringback.domain.api_key import Role
 from ringback.domain.callback import Callback as Opened
 from ringback.domain.errors import GatewayRefusedError, NotWiredError, RetryableError
+from ringback.domain.event_errors import AliasInUseError
 from ringback.worker.callback import Callback
 from ringback.worker.gateway_runtime import GatewayRuntime
 from tests import factories

@@ -12,7 +12,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 from joserfc.jws import JWSRegistry, extract_compact
 
-from ringback.domain.identity_errors import IdentityProviderUnavailableError, SignInRefusedError
+from ringback.domain.people_errors import IdentityProviderUnavailableError, SignInRefusedError
 from ringback.domain.person import Person, ProofSource, new_person
 from ringback.ports.clock import Clock
 

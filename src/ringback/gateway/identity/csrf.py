@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urlsplit
 
 from starlette.requests import Request
 
-from ringback.domain.identity_errors import CrossSiteRequestError
+from ringback.domain.people_errors import CrossSiteRequestError
 from ringback.gateway.gateway import Gateway
 from ringback.gateway.identity.login import SIGN_IN, SIGNED_IN
 from ringback.gateway.identity.person import RequestIdentity

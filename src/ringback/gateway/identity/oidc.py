@@ -20,7 +20,7 @@ from authlib.integrations.httpx_client import (  # type: ignore[import-untyped] 
     AsyncOAuth2Client,
 )
 
-from ringback.domain.identity_errors import IdentityProviderUnavailableError, SignInRefusedError
+from ringback.domain.people_errors import IdentityProviderUnavailableError, SignInRefusedError
 from ringback.domain.person import Person
 from ringback.gateway.identity.claims import ClaimRules, IdTokenChecker, to_person
 from ringback.gateway.identity.login import Login

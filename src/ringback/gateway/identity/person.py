@@ -6,7 +6,7 @@ from typing import Annotated, Final, TypeAlias
 from fastapi import Depends, Request
 
 from ringback.domain.errors import StoreUnavailableError
-from ringback.domain.identity_errors import NotSignedInError
+from ringback.domain.people_errors import NotSignedInError
 from ringback.domain.person import Person, SessionId
 from ringback.domain.text_checks import to_key
 from ringback.gateway.gateway import Gateway, GatewayOf

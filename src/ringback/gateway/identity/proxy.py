@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from starlette.requests import Request
 
-from ringback.domain.identity_errors import SignInRefusedError
+from ringback.domain.people_errors import SignInRefusedError
 from ringback.domain.person import Person, ProofSource, new_person
 
 Network: TypeAlias = IPv4Network | IPv6Network

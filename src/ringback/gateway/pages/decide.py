@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from ringback.core.receipt import Receipt
-from ringback.domain import vote_errors
+from ringback.domain import people_errors
 from ringback.domain.errors import (
     AnsweredDifferentlyError,
     ExpiredCallbackError,
@@ -46,15 +46,15 @@ Pairs: TypeAlias = Sequence[tuple[str, str]]
 
 _SEE_OTHER: Final = 303
 _CONFLICT: Final = 409
-_INVALID: Final = STATUS[vote_errors.WrongVoteError]
+_INVALID: Final = STATUS[people_errors.WrongVoteError]
 _NOT_NOW: Final = (
     "This could not be stored now. Nothing you typed is lost: send it again in a moment."
 )
 _CHOICES: Final = {"approve": True, "reject": False}
 _SHOWN_AGAIN: Final = (
-    *(AnsweredDifferentlyError, ExpiredCallbackError, vote_errors.ClaimedError),
-    *(vote_errors.NotAssignedError, vote_errors.SubjectChangedError),
-    *(vote_errors.VotedDifferentlyError, vote_errors.VoteWithdrawnError),
+    *(AnsweredDifferentlyError, ExpiredCallbackError, people_errors.ClaimedError),
+    *(people_errors.NotAssignedError, people_errors.SubjectChangedError),
+    *(people_errors.VotedDifferentlyError, people_errors.VoteWithdrawnError),
 )
 """Errors after which the page shows what was typed, and why it was not used."""
 
@@ -165,7 +165,7 @@ async def _count(visit: Visit, pairs: Pairs, obstacle: Obstacle | None) -> Respo
         return await show_question(visit, question, typed=sent.typed, status=_INVALID)
     try:
         await _store(visit, question, sent)
-    except vote_errors.WrongVoteError as exc:
+    except people_errors.WrongVoteError as exc:
         typed = _with_problems(sent.typed, exc.problems)
         return await show_question(visit, question, typed=typed, status=_INVALID)
     except _SHOWN_AGAIN as exc:

@@ -15,9 +15,9 @@ from ringback.domain.callback import Callback, State
 from ringback.domain.errors import MalformedRequestError, RingbackError, UnknownCallbackError
 from ringback.domain.ids import CallbackId
 from ringback.domain.inbox import MOST_LISTED
+from ringback.domain.people_errors import WrongVoteError
 from ringback.domain.person import Person
 from ringback.domain.policy import LONGEST_REASON
-from ringback.domain.vote_errors import WrongVoteError
 from ringback.gateway.api.access import to_callback_id
 from ringback.gateway.form_body import read_form, to_ballot, to_fields
 from ringback.gateway.gateway import Gateway, GatewayOf

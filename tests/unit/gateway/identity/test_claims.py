@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ringback.domain.identity_errors import SignInRefusedError
+from ringback.domain.people_errors import SignInRefusedError
 from ringback.gateway.identity.claims import ClaimRules, to_person
 
 ADA = {"sub": "1", "email": "Ada@example.org", "email_verified": True, "name": "Ada Lovelace"}

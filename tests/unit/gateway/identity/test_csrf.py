@@ -6,7 +6,7 @@ from typing import Final
 import pytest
 from starlette.requests import Request
 
-from ringback.domain.identity_errors import CrossSiteRequestError
+from ringback.domain.people_errors import CrossSiteRequestError
 from ringback.domain.person import ProofSource, SessionId, new_person
 from ringback.gateway.gateway import Gateway
 from ringback.gateway.identity.csrf import (

@@ -11,8 +11,8 @@ from ringback.domain.assignment import Actor
 from ringback.domain.callback import Callback
 from ringback.domain.errors import Problem
 from ringback.domain.exact_json import members
+from ringback.domain.people_errors import WrongVoteError
 from ringback.domain.policy import Policy, Proof, Voter
-from ringback.domain.vote_errors import WrongVoteError
 from ringback.gateway.api.access import IdInPath, new_router, requires
 from ringback.gateway.api.bodies import SMALL, read_model
 from ringback.gateway.api.openapi import OF_A_BODY, OF_AN_ANSWER, problems, takes

@@ -1,8 +1,17 @@
-"""Errors about what was deleted. The tree of all errors is in `ringback.domain.errors`."""
+"""Errors of running a gateway: limits, deleted callbacks, outcomes that are given up."""
 
 from typing import NoReturn
 
-from ringback.domain.errors import FinalError, UnknownCallbackError
+from ringback.domain.errors import FinalError, RetryableError, UnknownCallbackError
+from ringback.domain.ids import CallbackId
+
+
+class TooManyRequestsError(RetryableError):
+    """A client sends more requests than its limit; retry later, and less often."""
+
+
+class TooManyBytesError(RetryableError):
+    """The gateway's memory for request bodies is full; nothing was stored."""
 
 
 class DeletedCallbackError(FinalError):
@@ -33,3 +42,13 @@ def refuse_missing(serial: int | None) -> NoReturn:
     if serial is None:
         raise UnknownCallbackError
     raise DeletedCallbackError
+
+
+class StillNeededError(FinalError):
+    """The activity of a parked answer still waits for it: deliver it again, do not give it up."""
+
+    def __init__(self, callback_id: CallbackId) -> None:
+        super().__init__(
+            f"the activity of {callback_id} still waits for its answer; fix what `ringback show`"
+            f" says, then: ringback redeliver {callback_id}"
+        )
