@@ -6,6 +6,7 @@ from typing import Any
 
 from ringback.domain.audit import AuditKind
 from ringback.domain.callback import Callback
+from ringback.domain.deadlines import POLL_GRACE, SenderPoll
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Completed
 from ringback.domain.polling import (
@@ -14,7 +15,6 @@ from ringback.domain.polling import (
     PollReport,
     PollStep,
 )
-from ringback.domain.sender_poll import GRACE, SenderPoll
 from ringback.testing import ManualClock
 from tests import factories
 from tests.contract.stores import LEASE, SECOND, Store, found, kinds
@@ -121,7 +121,7 @@ class SenderPollsContract:
         await store.save_sender_polls([stopped])
         clock.advance(MINUTE)
         at_once = await store.accept_defaults([callback.id, other.id], factories.outcome_id)
-        clock.advance(GRACE)
+        clock.advance(POLL_GRACE)
         after_grace = await store.accept_defaults([other.id], factories.outcome_id)
 
         assert list(at_once) == [callback.id]

@@ -12,13 +12,12 @@ from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.ports.access import ApiKeys, Sessions, SignInUrls
 from ringback.ports.activity_polls import ActivityPollStore
 from ringback.ports.aliases import AliasStore
-from ringback.ports.deadlines import Deadlines, DueTimes
+from ringback.ports.deadlines import Deadlines, DueTimes, SenderPollStore
 from ringback.ports.events import EventStore
 from ringback.ports.gauges import GaugeStore
 from ringback.ports.notifications import NotificationOutbox
 from ringback.ports.parked import GiveUp, ParkedAnswers
 from ringback.ports.retention import EndedRecords, Leftovers, RecordKind, StoredBodies
-from ringback.ports.sender_polls import SenderPollStore
 from ringback.ports.store import (
     CallbackIndex,
     CallbackStore,

@@ -21,11 +21,11 @@ from ringback.store import (
 )
 from ringback.store.activity_polls import DUE_POLLS, OF_RUNS, RUNS_AT_ONCE
 from ringback.store.database import Connection, Database
+from ringback.store.deadlines import DUE_SENDER_POLLS
 from ringback.store.event_statements import ACTIVITY
 from ringback.store.heartbeats import DUE_HEARTBEATS
 from ringback.store.inbox_statements import INBOXES, RECENT_CHANGES, Walk, merge, search
 from ringback.store.migrate import upgrade
-from ringback.store.sender_polls import DUE_SENDER_POLLS
 from ringback.store.sql_store import SqlStore
 from ringback.store.sqlite import SqliteDatabase
 from ringback.testing import ManualClock

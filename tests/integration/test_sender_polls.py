@@ -22,9 +22,9 @@ from ringback.app.stores import opened_store
 from ringback.app.system import SystemClock
 from ringback.client.target import local_key_path
 from ringback.domain.api_key import Role
+from ringback.domain.deadlines import POLL_GRACE
 from ringback.domain.outcome import POLL_TYPE
 from ringback.domain.polling import POSTPONED_BY
-from ringback.domain.sender_poll import GRACE
 from ringback.settings import Settings
 from tests.contract.postgresql_server import own_database, server_url
 from tests.integration.conftest import OpenEnv
@@ -335,7 +335,7 @@ async def test_deadline_with_a_dead_worker_uses_the_default_after_the_grace(
     without_worker: BetweenAttempts, clock: LeapingClock
 ) -> None:
     env, callback = without_worker.env, without_worker.callback
-    clock.advance(GRACE)
+    clock.advance(POLL_GRACE)
     (accepted,) = await until_recorded(env, callback, "accepted")
     await until_recorded(env, callback, "applied")
     late = await env.answer(callback, "too late")

@@ -8,10 +8,10 @@ from typing import Any
 from ringback.core.sender_polls import LEASE
 from ringback.domain.activity_state import Pending
 from ringback.domain.callback import ActivityExecution, Callback, State
+from ringback.domain.deadlines import POLL_GRACE
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Canceled
 from ringback.domain.polling import POSTPONED_BY, PollingStopped
-from ringback.domain.sender_poll import GRACE
 
 
 @dataclass
@@ -84,7 +84,7 @@ class PollTruth:
         assert deadline is not None, f"{callback.id} has a default answer, and no deadline"
         was_made = any(at >= deadline for at in self.made[callback.id])
         may_wait_no_more = was_made or callback.id in self.stopped
-        assert may_wait_no_more or accepted.accepted_at >= deadline + GRACE, (
+        assert may_wait_no_more or accepted.accepted_at >= deadline + POLL_GRACE, (
             f"the default answer of {callback.id} came before the poll at its deadline"
         )
 
@@ -102,7 +102,7 @@ class PollTruth:
         if not callback.options.poll or callback.id not in self.submitted:
             return
         every = callback.options.poll_every or timedelta(0)
-        longest = max(every, GRACE, POSTPONED_BY, LEASE)
+        longest = max(every, POLL_GRACE, POSTPONED_BY, LEASE)
         if every and not poll.is_over and is_waiting:
             assert poll.due_at is not None, f"it is polled no more: {callback}"
             assert now < poll.due_at <= now + longest, f"its poll waits forever: {callback}"

@@ -16,9 +16,8 @@ from ringback.domain.options import CallbackOptions
 from ringback.domain.outcome import Completed, Failed
 from ringback.domain.query import Query
 from ringback.ports.activity_polls import ActivityPollStore
-from ringback.ports.deadlines import Deadlines
+from ringback.ports.deadlines import Deadlines, SenderPollStore
 from ringback.ports.parked import ParkedAnswers
-from ringback.ports.sender_polls import SenderPollStore
 from ringback.ports.store import CallbackIndex, CallbackStore, DeliveryQueue, Links
 from ringback.ports.votes import VoteStore
 from ringback.testing import ManualClock

@@ -13,7 +13,6 @@ from fastapi import FastAPI
 from temporalio.client import Client
 
 import ringback
-from ringback.app.bodies import build_body_encryption
 from ringback.app.connections import http_limits, raise_descriptor_limit
 from ringback.app.container import Parts
 from ringback.app.credentials import (
@@ -22,7 +21,7 @@ from ringback.app.credentials import (
     load_or_create_keyring,
     opened_sender,
 )
-from ringback.app.edges import Edges
+from ringback.app.edges import Edges, build_body_encryption
 from ringback.app.gateway_app import build_app
 from ringback.app.metrics import MetricsPage, serving_metrics
 from ringback.app.notifiers import Notifiers, opened_notifiers

@@ -8,11 +8,11 @@ from ringback.core.activity_poller import ActivityChecker, ActivityPoller, PollS
 from ringback.core.aliases import AliasService
 from ringback.core.answers import AnswerService
 from ringback.core.chat_votes import ChatVoteService
-from ringback.core.connection_check import ConnectionChecker
 from ringback.core.deadlines import DeadlineKeeper, DueTimeRepair
 from ringback.core.delivery import Deliverer
 from ringback.core.events import EventService
 from ringback.core.gauges import GaugeReader
+from ringback.core.health_checks import ConnectionChecker, WriteChecker
 from ringback.core.heartbeats import HeartbeatService
 from ringback.core.inbox_feed import InboxFeed
 from ringback.core.keepalive import HeartbeatKeeper, HeartbeatSender
@@ -23,7 +23,6 @@ from ringback.core.sender_polls import PollReports, PollRequester
 from ringback.core.store_listener import StoreListener
 from ringback.core.validation import AnswerValidator
 from ringback.core.votes import VoteService
-from ringback.core.write_check import WriteChecker
 from ringback.gateway.body import TO_OUTCOME
 from ringback.gateway.gateway import decision_url
 

@@ -12,12 +12,15 @@ import httpx2
 from temporalio.client import Client
 
 from ringback.app.credentials import load_keyring
-from ringback.app.doctor_clocks import DATE_HEADER, SuspectError, compare, measure
-from ringback.app.doctor_edges import (
+from ringback.app.doctor_checks import (
+    DATE_HEADER,
     SkippedError,
+    SuspectError,
     check_channels,
     check_queues,
     check_sources,
+    compare,
+    measure,
 )
 from ringback.app.stores import existing_database
 from ringback.app.system import SystemClock

@@ -1,4 +1,4 @@
-"""What a gateway is built on."""
+"""What a gateway is built on, and what encrypts stored bodies."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +11,7 @@ from ringback.core.hooks import NO_HOOKS, Hooks
 from ringback.core.services import Service
 from ringback.core.sessions import DEFAULT_RULES, SessionRules
 from ringback.core.verdict_waiter import VerdictWaiter
+from ringback.domain.errors import ConfigurationError
 from ringback.domain.ids import CallbackId, EventId, OutcomeId
 from ringback.domain.link import Keyring
 from ringback.gateway.identity.ways import SignInWays
@@ -19,10 +20,13 @@ from ringback.instrumentation.prometheus import PrometheusHooks
 from ringback.ports.activities import Activities, Heartbeats, Identifier
 from ringback.ports.clock import Clock
 from ringback.result_schema.checker import SchemaChecker
+from ringback.settings import Settings
 from ringback.sources.config import Source
 from ringback.sources.matching import Fetch
 from ringback.sources.queue_config import QueueConfig
 from ringback.store.sql_store import SqlStore
+from ringback.temporal.body_cipher import CodecCipher
+from ringback.temporal.encoder import Encoder, Use
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,3 +92,21 @@ class Edges:
     link_rate: int = 0
     key_rate: int = 0
     results: SchemaChecker = field(default_factory=SchemaChecker)
+
+
+def build_body_encryption(settings: Settings, encoder: Encoder, keyring: Keyring) -> BodyEncryption:
+    """Return the encryption by the codec of the converter of `encoder`.
+
+    It decrypts stored bodies even if the settings encrypt no new ones.
+
+    Raises:
+        ConfigurationError: Bodies are to be encrypted, and there is no codec.
+    """
+    if settings.encrypt_bodies and encoder.converter.payload_codec is None:
+        msg = (
+            "RINGBACK_ENCRYPT_BODIES: the data converter has no payload codec to encrypt with; set"
+            " RINGBACK_DATA_CONVERTER to a data converter that has one"
+        )
+        raise ConfigurationError(msg)
+    cipher = CodecCipher(encoder, use=Use.CHECK)
+    return BodyEncryption(cipher, keyring, is_on=settings.encrypt_bodies)

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from ringback.app.web import bound_socket, served
 from ringback.core.gauges import GaugeReader
-from ringback.core.write_check import WriteChecker
+from ringback.core.health_checks import WriteChecker
 from ringback.domain.link import Keyring
 from ringback.gateway.metrics_endpoint import metrics_app
 from ringback.instrumentation.prometheus import PrometheusHooks

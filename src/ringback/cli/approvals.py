@@ -22,7 +22,7 @@ from ringback.cli.params import (
     one_callback,
     to_json,
 )
-from ringback.cli.person import Groups, deciding_as
+from ringback.cli.people import Groups, deciding_as
 from ringback.client.calls import to_vote
 from ringback.client.gateway_client import GatewayClient
 from ringback.domain.alias import Alias

@@ -1,7 +1,9 @@
 """Commands about the people who decide on a callback."""
 
-from collections.abc import Awaitable, Callable
-from typing import Annotated
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Annotated, Final
 
 import typer
 
@@ -10,11 +12,17 @@ from ringback.app.system import find_os_user
 from ringback.cli.gateway import operator_client
 from ringback.cli.listing import line_of_vote, printable
 from ringback.cli.params import AsJson, CallbackArgument
-from ringback.cli.person import Groups, deciding_as
 from ringback.client.gateway_client import GatewayClient
+from ringback.domain.errors import GatewayRefusedError
+from ringback.domain.policy import EXCLUDED
 from ringback.domain.text_checks import to_key
 from ringback.schemas.responses import CallbackOut
 from ringback.schemas.votes import VoteOut, VotesOut
+
+Groups = Annotated[
+    list[str] | None,
+    typer.Option("--group", help="A group of the approver; may be repeated. Not authenticated."),
+]
 
 Person = Annotated[
     str | None, typer.Option("--by", help="The person (default: your OS user). Not authenticated.")
@@ -97,3 +105,28 @@ def _name(by: str | None) -> str:
 
 def _say(callback: CallbackOut, what: str, *, as_json: bool) -> None:
     print(callback.model_dump_json() if as_json else printable(f"{callback.id} {what}"))
+
+
+_TITLE: Final = "not assigned"
+
+
+@contextmanager
+def deciding_as(person: str | None, groups: Sequence[str]) -> Iterator[None]:
+    """Say in whose name a command decided, and how to name somebody else, if that is refused.
+
+    Raises:
+        GatewayRefusedError: The gateway refused what the block asked for.
+    """
+    try:
+        yield
+    except GatewayRefusedError as exc:
+        is_another_refusal = exc.status != HTTPStatus.FORBIDDEN or exc.title != _TITLE
+        # An excluded person must not be told to name somebody else.
+        if is_another_refusal or str(exc) == EXCLUDED:
+            raise
+        among = f"with --group {', '.join(groups)}" if groups else "without --group"
+        msg = (
+            f"{exc}: this was in the name of {person}, {among}; name the person with --by, and"
+            " each of their groups with --group"
+        )
+        raise GatewayRefusedError(msg, status=exc.status, title=exc.title) from None

@@ -7,7 +7,6 @@ from datetime import timedelta
 from functools import partial
 from typing import Final
 
-from ringback.core.connection_check import MisconfigurationLog
 from ringback.core.delivery_failures import (
     compute_wait,
     describe_failure,
@@ -16,6 +15,7 @@ from ringback.core.delivery_failures import (
 )
 from ringback.core.delivery_pacer import MOST, DeliveryPacer
 from ringback.core.group_commit import GroupCommit, acknowledged
+from ringback.core.health_checks import MisconfigurationLog
 from ringback.core.hooks import NO_HOOKS, Hooks
 from ringback.core.resume import RESUME, waits_to_resume
 from ringback.core.services import OutageLog, TaskPool, caught, run_services, task_group

@@ -37,7 +37,7 @@ from ringback.domain.polling import (
 )
 from ringback.ports.activities import Activities
 from ringback.ports.clock import Clock
-from ringback.ports.sender_polls import SenderPollStore
+from ringback.ports.deadlines import SenderPollStore
 
 logger = logging.getLogger(__name__)
 

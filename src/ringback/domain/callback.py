@@ -7,14 +7,13 @@ from enum import Enum
 from typing import Final
 
 from ringback.domain.activity_state import HeartbeatState
-from ringback.domain.default_due import default_due_at
+from ringback.domain.deadlines import POLL_GRACE, SenderPoll, default_due_at
 from ringback.domain.durations import later
 from ringback.domain.errors import IllegalMoveError
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.link import Verb
 from ringback.domain.options import CallbackOptions, HeartbeatBy
 from ringback.domain.outcome import Canceled, Failed, Outcome
-from ringback.domain.sender_poll import GRACE, SenderPoll
 from ringback.domain.subject import Subject
 from ringback.domain.text_checks import to_key
 
@@ -250,7 +249,7 @@ class Callback:
         """
         if self.own_deadline_at is None or not self.options.poll or self.sender_poll.is_over:
             return self.own_deadline_at
-        return later(self.own_deadline_at, GRACE)
+        return later(self.own_deadline_at, POLL_GRACE)
 
     @property
     def default_due_at(self) -> datetime | None:

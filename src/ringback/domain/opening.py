@@ -8,12 +8,12 @@ from typing import Final
 from ringback.domain.alias import missing_aliases
 from ringback.domain.audit import AuditEntry, AuditKind, to_alias_added
 from ringback.domain.callback import Accepted, ActivityExecution, Callback, State
+from ringback.domain.deadlines import SenderPoll, next_poll_due_at, reopened
 from ringback.domain.durations import later
 from ringback.domain.ids import CallbackId, schema_id
 from ringback.domain.link import Verb
 from ringback.domain.options import Attempts, CallbackOptions
 from ringback.domain.outcome import Canceled, Completed, Failed, is_dropped, is_retried, to_body
-from ringback.domain.sender_poll import SenderPoll, next_due_at, reopened
 from ringback.domain.terms import Terms
 
 REPLACED: Final = "a later attempt opened a new callback"
@@ -134,7 +134,7 @@ def _create(request: OpenRequest, generation: int, now: datetime) -> OpenResult:
         key_id=request.key_id,
         link_expires_at=request.link_expires_at,
         options=request.options,
-        sender_poll=SenderPoll(next_due_at(now, request.options, own_deadline_at)),
+        sender_poll=SenderPoll(next_poll_due_at(now, request.options, own_deadline_at)),
         traceparent=request.traceparent,
     )
     callback = _with_new_heartbeat_state(callback, request, now)

@@ -7,9 +7,9 @@ from typing import Final, TypeAlias, assert_never
 
 from ringback.domain.audit import AuditEntry, AuditKind
 from ringback.domain.callback import Callback, State
+from ringback.domain.deadlines import SenderPoll, next_poll_due_at
 from ringback.domain.ids import CallbackId
 from ringback.domain.liveness import TrackedCallback
-from ringback.domain.sender_poll import SenderPoll, next_due_at
 
 POSTPONED_BY: Final = timedelta(seconds=10)
 """When a poll is due again that cannot be requested now."""
@@ -133,7 +133,7 @@ def _apply_report(tracked: TrackedCallback, report: PollReport, now: datetime) -
 
 
 def _next(callback: Callback, after: datetime) -> datetime | None:
-    return next_due_at(after, callback.options, callback.own_deadline_at)
+    return next_poll_due_at(after, callback.options, callback.own_deadline_at)
 
 
 def _changed(tracked: TrackedCallback, poll: SenderPoll, *entries: AuditEntry) -> TrackedCallback:

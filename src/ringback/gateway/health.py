@@ -5,7 +5,7 @@ from enum import Enum
 
 from starlette.responses import JSONResponse, Response
 
-from ringback.core.write_check import WriteChecker
+from ringback.core.health_checks import WriteChecker
 
 
 class TemporalStatus(Enum):

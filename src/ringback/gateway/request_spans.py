@@ -6,9 +6,8 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ringback.core.spans import Span, Tracer
+from ringback.core.spans import Span, Tracer, parse_traceparent
 from ringback.domain.api_key import Act
-from ringback.domain.trace_context import parse_traceparent
 from ringback.gateway.answer_endpoint import find_link
 from ringback.gateway.api.routers.workers import find_call
 from ringback.gateway.source_endpoint import find_source

@@ -19,8 +19,8 @@ from ringback.domain.errors import RingbackError
 from ringback.domain.operation_errors import TooManyRequestsError
 from ringback.gateway.answer_endpoint import find_posted
 from ringback.gateway.body import read_body, run_apart
+from ringback.gateway.encoded_bodies import unpack_body
 from ringback.gateway.gateway import Gateway, GatewayOf
-from ringback.gateway.gzip_body import unpack_body
 from ringback.gateway.replies import not_found, on_ringback_error, problem
 from ringback.gateway.source_door import SourceDoor
 from ringback.gateway.source_ledger import ACCEPTED, DUPLICATE, HANDSHAKE, RATE_LIMITED

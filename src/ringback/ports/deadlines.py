@@ -1,4 +1,7 @@
-"""The store's side of deadlines; the promises of `ringback.ports.store` hold here too."""
+"""The store's side of deadlines and of polls of senders.
+
+The promises of `ringback.ports.store` hold here too.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,6 +10,7 @@ from typing import Protocol
 
 from ringback.domain.callback import Callback
 from ringback.domain.ids import CallbackId, OutcomeId
+from ringback.domain.polling import PollChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,4 +98,20 @@ class DueTimes(Protocol):
         Such a due time was written before the clock was set back. A call repairs at most 1,000 rows
         of each kind.
         """
+        ...
+
+
+class SenderPollStore(Protocol):
+    """What the requests for polls of senders need."""
+
+    async def claim_sender_polls(self, *, limit: int, lease: timedelta) -> Sequence[Callback]:
+        """Claim open callbacks whose poll is due and whose `submit` has returned.
+
+        No other gateway gets them until the lease ends. A callback whose row cannot be read is left
+        out; it is due again when the lease ends.
+        """
+        ...
+
+    async def save_sender_polls(self, changes: Sequence[PollChange]) -> None:
+        """Apply changes to their callbacks; ignore outdated ones and unknown callbacks."""
         ...

@@ -1,9 +1,10 @@
 """Queues of RabbitMQ, and of other brokers that speak AMQP 0-9-1."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import struct
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 import aio_pika
 from aio_pika.connection import make_url
@@ -11,9 +12,9 @@ from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity
 from aiormq.abc import AbstractChannel, DeliveredMessage
 from pamqp.commands import Basic
 from pamqp.exceptions import PAMQPException
+from pamqp.header import ContentHeader
 
 from ringback.ports.queue import Message
-from ringback.queues.amqp_frames import tolerate_unreadable_fields
 from ringback.queues.drivers import HEARTBEAT, Buffer, Place, close, to_headers
 
 _ERRORS: Final = (AMQPError, PAMQPException, RuntimeError, ValueError)
@@ -124,3 +125,45 @@ class RabbitmqQueue:
 
     def _on_canceled(self, _: Basic.Cancel) -> None:
         self._buffer.fail(self._place.error("the broker ended the consumer; is the queue deleted?"))
+
+
+_Decode: TypeAlias = Callable[[Any, bytes], None]
+
+_UNDECODABLE: Final = (
+    ArithmeticError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
+
+
+def tolerate_unreadable_fields() -> None:
+    """Let the driver leave out what it cannot decode of a message, and what follows it.
+
+    A broker passes on what a publisher wrote: a time in microseconds, or a name that is not UTF-8.
+    The driver ends the connection then. The broker sends the message again, and so it stops the
+    queue.
+
+    What comes before is kept: it decodes one field after the other into the frame.
+    """
+    frames: Sequence[tuple[Any, str]] = [
+        (Basic.Deliver, "delivery_tag"),
+        (ContentHeader, "class_id"),
+    ]
+    for frame, known in frames:
+        if frame.unmarshal.__module__ != __name__:
+            frame.unmarshal = _tolerant(frame.unmarshal, known)
+
+
+def _tolerant(decode: _Decode, known: str) -> _Decode:
+    def unmarshal(self: Any, data: bytes) -> None:
+        try:
+            decode(self, data)
+        except _UNDECODABLE:
+            # Without this, nobody knows which message it is, or how long.
+            if getattr(self, known) is None:
+                raise
+
+    return unmarshal

@@ -8,8 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from ringback.domain.errors import ConfigurationError
-from ringback.sources.json_web_tokens import match_token
-from ringback.sources.own_forms import match_adyen, match_twilio
+from ringback.sources.own_forms import match_adyen, match_token, match_twilio
 from ringback.sources.pieces import Filled, compile_pieces
 from ringback.sources.reading import Found, Match
 from ringback.sources.scheme import NEEDS_EXTRA, Check, Digest, Encoding, KeyForm, Scheme, Token

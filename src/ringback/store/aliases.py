@@ -20,9 +20,8 @@ from ringback.ports.aliases import AliasOwner
 from ringback.store.bulk_params import INSERTS, BulkRows, Instant, any_of
 from ringback.store.database import Connection, SqlPart, reads, writes
 from ringback.store.events import wake_events
-from ringback.store.label_tables import aliases
 from ringback.store.queries import OvertakenError, execute_each, find, lock, record
-from ringback.store.tables import callbacks
+from ringback.store.tables import aliases, callbacks
 
 #: The newest owner of each alias.
 OWNERS: Final = (

@@ -20,7 +20,6 @@ from ringback.store.aliases import AliasGrants
 from ringback.store.assignments import assign, change_due_times, end_assignments
 from ringback.store.bulk_params import INSERTS, Instant, any_of
 from ringback.store.database import Connection, Database, SqlPart, reads, writes
-from ringback.store.label_tables import tags
 from ringback.store.notifications import add_notifications
 from ringback.store.queries import (
     CALLBACKS,
@@ -33,7 +32,7 @@ from ringback.store.queries import (
     record,
 )
 from ringback.store.result_schemas import UsedSchemas, find_schemas
-from ringback.store.tables import callbacks, outcomes
+from ringback.store.tables import callbacks, outcomes, tags
 from ringback.store.unreadable import read_rows
 
 _of_activities = any_of(callbacks.c.activity_key, "keys")

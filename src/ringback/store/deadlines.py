@@ -1,4 +1,4 @@
-"""Deadlines and default answers."""
+"""Deadlines: extend them, accept default answers that are due, and claim polls of senders."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -7,6 +7,7 @@ from typing import Final
 
 from sqlalchemy import (
     ColumnElement,
+    Integer,
     bindparam,
     case,
     func,
@@ -16,9 +17,10 @@ from sqlalchemy import (
 
 from ringback.domain.audit import AuditEntry, AuditKind, key_fact
 from ringback.domain.callback import Callback, State
+from ringback.domain.deadlines import next_poll_due_at
 from ringback.domain.durations import format_instant
 from ringback.domain.ids import CallbackId, OutcomeId
-from ringback.domain.sender_poll import next_due_at
+from ringback.domain.polling import PollChange, apply_poll_change
 from ringback.ports.deadlines import Extension
 from ringback.ports.store import Answer
 from ringback.store import mapping
@@ -38,6 +40,7 @@ from ringback.store.queries import (
     time_until,
 )
 from ringback.store.tables import callbacks
+from ringback.store.tracked import apply_all, update_columns
 from ringback.store.unreadable import read_rows
 
 #: The earlier of the two deadlines; `NULL` if there is none.
@@ -110,7 +113,7 @@ class SqlDeadlines(SqlPart):
         if callback is None or callback.state is not State.OPEN or callback.own_deadline_at is None:
             return Extension(callback, was_extended=False)
         # A poll follows at the new deadline, even if the one at the old deadline was the last.
-        due_at = next_due_at(now, callback.options, now + within)
+        due_at = next_poll_due_at(now, callback.options, now + within)
         poll = replace(callback.sender_poll, due_at=due_at, is_over=False)
         later = replace(callback, own_deadline_at=now + within, sender_poll=poll)
         await execute_each(connection, SET_DEADLINE, [mapping.from_deadline(later)])
@@ -187,3 +190,57 @@ class SqlDeadlines(SqlPart):
 def _is_due(callback: Callback, now: datetime) -> bool:
     due_at = callback.default_due_at
     return callback.state is State.OPEN and due_at is not None and due_at <= now
+
+
+#: Due polls that no other gateway has claimed; locked until the commit.
+DUE_SENDER_POLLS: Final = (
+    select(callbacks.c.id)
+    .where(
+        IS_OPEN,
+        callbacks.c.sender_poll_due_at <= bindparam("now", type_=Instant),
+        callbacks.c.submitted_at.is_not(None),
+    )
+    .order_by(callbacks.c.sender_poll_due_at)
+    .limit(bindparam("limit", type_=Integer))
+    .with_for_update(of=callbacks, key_share=True, skip_locked=True)
+)
+
+_CLAIM: Final = (
+    update(callbacks)
+    .where(any_of(callbacks.c.id, "ids"))
+    .values(sender_poll_due_at=bindparam("until", type_=Instant))
+)
+
+_SAVE: Final = update_columns(
+    "sender_poll_due_at", "sender_poll_requested_at", "sender_poll_is_over", "default_due_at"
+)
+
+
+class SqlSenderPolls(SqlPart):
+    """`SenderPollStore` on a SQL database."""
+
+    @writes
+    async def claim_sender_polls(
+        self, connection: Connection, *, limit: int, lease: timedelta
+    ) -> Sequence[Callback]:
+        now = await self._database.now(connection)
+        values = {"now": now, "limit": limit}
+        due = [CallbackId(row.id) for row in await connection.execute(DUE_SENDER_POLLS, values)]
+        if not due:
+            return []
+        await connection.execute(_CLAIM, {"ids": due, "until": now + lease})
+        found = await find_readable(connection, due)
+        # One may have been answered since this transaction began.
+        return [one for id_ in due if (one := found.get(id_)) and one.state is State.OPEN]
+
+    async def save_sender_polls(self, changes: Sequence[PollChange]) -> None:
+        for part in parts(changes):
+            await self._save_sender_polls(part)
+
+    @writes
+    async def _save_sender_polls(
+        self, connection: Connection, changes: Sequence[PollChange]
+    ) -> None:
+        await apply_all(
+            connection, _SAVE, changes, apply=apply_poll_change, database=self._database
+        )

@@ -15,7 +15,7 @@ from sqlalchemy import (
 )
 
 from ringback.domain.callback import State
-from ringback.domain.sender_poll import GRACE
+from ringback.domain.deadlines import POLL_GRACE
 from ringback.ports.deadlines import LongestWaits
 from ringback.store.bulk_params import Instant
 from ringback.store.database import Connection, SqlPart, writes
@@ -109,7 +109,7 @@ _REPAIR_HEARTBEATS: Final = (
     .values(heartbeat_due_at=_now, heartbeat_held_until=None)
 )
 
-# Claims and postponements are shorter than `GRACE`. A poll is due at its interval, or at the
+# Claims and postponements are shorter than `POLL_GRACE`. A poll is due at its interval, or at the
 # deadline if there is none.
 _poll_due_at: ColumnElement[int] = type_coerce(callbacks.c.sender_poll_due_at, BigInteger)
 _poll_every: ColumnElement[int] = type_coerce(callbacks.c.poll_every, BigInteger)
@@ -150,7 +150,7 @@ class SqlDueTimes(SqlPart):
             (_REPAIR_NOTIFICATIONS, {"latest": now + longest.webhook}),
             (_REPAIR_POLLS, {"latest": now + longest.poll}),
             (_REPAIR_HEARTBEATS, {}),
-            (_REPAIR_SENDER_POLLS, {"latest": now + GRACE}),
+            (_REPAIR_SENDER_POLLS, {"latest": now + POLL_GRACE}),
         ]
         repaired = 0
         for statement, values in repairs:

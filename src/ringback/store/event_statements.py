@@ -23,7 +23,7 @@ from sqlalchemy import (
 from ringback.domain.event import EventState
 from ringback.store.bulk_params import INSERTS, Instant, Texts, any_of
 from ringback.store.event_tables import deliveries, events
-from ringback.store.label_tables import aliases
+from ringback.store.tables import aliases
 
 _WAITING: Final = EventState.WAITING.value
 

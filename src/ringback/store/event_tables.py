@@ -3,7 +3,7 @@
 from sqlalchemy import JSON, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text
 
 from ringback.store.bulk_params import Instant
-from ringback.store.tables import metadata
+from ringback.store.tables import index_where, metadata
 
 #: The verified requests of sources, byte for byte.
 deliveries = Table(
@@ -45,16 +45,11 @@ events = Table(
 )
 
 _has_body = deliveries.c.body.is_not(None)
-Index(
-    "ix_source_deliveries_with_body",
-    deliveries.c.id,
-    sqlite_where=_has_body,
-    postgresql_where=_has_body,
-)
+index_where(_has_body, "ix_source_deliveries_with_body", deliveries.c.id)
 _waits = events.c.due_at.is_not(None)
 _due = (events.c.due_at, events.c.received_at)
-Index("ix_events_due", *_due, sqlite_where=_waits, postgresql_where=_waits)
-Index("ix_events_alias", events.c.alias, sqlite_where=_waits, postgresql_where=_waits)
+index_where(_waits, "ix_events_due", *_due)
+index_where(_waits, "ix_events_alias", events.c.alias)
 Index("ix_events_delivery", events.c.delivery_id, events.c.position)
 Index("ix_events_source", events.c.source, events.c.id)
 Index("ix_events_callback", events.c.callback_id, events.c.id)

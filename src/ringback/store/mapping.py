@@ -10,6 +10,7 @@ from typing import Any, Final
 from ringback.domain.activity_state import HeartbeatState
 from ringback.domain.audit import AuditEntry, AuditKind
 from ringback.domain.callback import Accepted, ActivityExecution, Callback, State
+from ringback.domain.deadlines import SenderPoll
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.link import from_bits, to_bits
 from ringback.domain.liveness import FIRST_POLL_AFTER, PollState, TrackedCallback
@@ -23,7 +24,6 @@ from ringback.domain.outcome import (
     to_body,
     to_fields,
 )
-from ringback.domain.sender_poll import SenderPoll
 from ringback.domain.webhook import Webhook
 from ringback.store.tables import audit_trail, callbacks, outcomes
 from ringback.store.unreadable import AnyRow, RowTypes

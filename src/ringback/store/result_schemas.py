@@ -28,7 +28,7 @@ from ringback.domain.opening import OpenRequest
 from ringback.store.bulk_params import INSERTS, Instant, any_of
 from ringback.store.database import Connection, SqlPart, writes
 from ringback.store.queries import execute_each
-from ringback.store.tables import callbacks, metadata
+from ringback.store.tables import callbacks, index_where, metadata
 
 FRESH: Final = timedelta(hours=1)
 """How long a process need not mark a schema again."""
@@ -50,12 +50,7 @@ schemas = Table(
 )
 
 _has_schema = callbacks.c.schema_id.is_not(None)
-Index(
-    "ix_callbacks_schema",
-    callbacks.c.schema_id,
-    sqlite_where=_has_schema,
-    postgresql_where=_has_schema,
-)
+index_where(_has_schema, "ix_callbacks_schema", callbacks.c.schema_id)
 
 SCHEMAS: Final = select(schemas).where(any_of(schemas.c.id, "ids"))
 

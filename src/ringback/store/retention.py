@@ -35,9 +35,17 @@ from ringback.domain.durations import format_instant
 from ringback.ports.retention import Record, Window
 from ringback.store.bulk_params import Instant, any_of
 from ringback.store.database import Connection, SqlPart, reads, writes
-from ringback.store.label_tables import aliases, tags
 from ringback.store.outbox_tables import notifications, webhooks
-from ringback.store.tables import assignments, audit_trail, callbacks, outcomes, search_texts, votes
+from ringback.store.tables import (
+    aliases,
+    assignments,
+    audit_trail,
+    callbacks,
+    outcomes,
+    search_texts,
+    tags,
+    votes,
+)
 from ringback.store.unreadable import UNREADABLE
 
 BELONGING: Final[Sequence[Table]] = (

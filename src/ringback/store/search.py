@@ -15,9 +15,8 @@ from ringback.store import mapping
 from ringback.store.bulk_params import Instant
 from ringback.store.database import Connection, SqlPart, reads
 from ringback.store.deadlines import DEADLINE_AT, HAS_PASSED
-from ringback.store.label_tables import aliases, tags
 from ringback.store.queries import IS_OPEN, LISTED
-from ringback.store.tables import audit_trail, callbacks, outcomes
+from ringback.store.tables import aliases, audit_trail, callbacks, outcomes, tags
 from ringback.store.unreadable import AnyRow, read_rows
 
 _Condition = ColumnElement[bool]

@@ -10,7 +10,7 @@ from ringback.store.aliases import SqlAliases
 from ringback.store.answers import SqlAnswers
 from ringback.store.api_keys import SqlApiKeys
 from ringback.store.callbacks import SqlCallbacks
-from ringback.store.deadlines import SqlDeadlines
+from ringback.store.deadlines import SqlDeadlines, SqlSenderPolls
 from ringback.store.deliveries import SqlDeliveries
 from ringback.store.dropped_bodies import SqlCallbackBodies, SqlEventBodies
 from ringback.store.due_times import SqlDueTimes
@@ -25,7 +25,6 @@ from ringback.store.notifications import SqlNotificationOutbox
 from ringback.store.result_schemas import SqlSchemas
 from ringback.store.retention import SqlEndedCallbacks
 from ringback.store.search import SqlCallbackIndex
-from ringback.store.sender_polls import SqlSenderPolls
 from ringback.store.sessions import SqlSessions
 from ringback.store.verdicts import SqlVerdicts
 from ringback.store.votes import SqlVotes

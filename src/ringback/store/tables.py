@@ -199,10 +199,32 @@ search_texts = Table(
     Column("text", Text, nullable=False),
 )
 
+#: Tags by which callbacks are found.
+tags = Table(
+    "tags",
+    metadata,
+    Column("tag", Text, primary_key=True),
+    Column("callback_id", Text, ForeignKey("callbacks.id"), primary_key=True),
+)
 
-def index_where(condition: ColumnElement[bool], name: str, *columns: Column[Any]) -> None:
+#: The aliases that callbacks have or had. An alias is in use while its newest row, the one that is
+#: not taken over, leads to a callback that is not closed: closing a callback writes nothing here.
+aliases = Table(
+    "aliases",
+    metadata,
+    Column("alias", Text, primary_key=True),
+    Column("callback_id", Text, ForeignKey("callbacks.id"), primary_key=True),
+    Column("namespace", Text, nullable=False),
+    #: When another callback got the alias.
+    Column("taken_over_at", Instant),
+)
+
+
+def index_where(
+    condition: ColumnElement[bool], name: str, *columns: Column[Any], unique: bool = False
+) -> None:
     """Index only the rows that meet `condition`, on both dialects."""
-    Index(name, *columns, sqlite_where=condition, postgresql_where=condition)
+    Index(name, *columns, unique=unique, sqlite_where=condition, postgresql_where=condition)
 
 
 _not_closed = callbacks.c.closed_at.is_(None)
@@ -247,3 +269,7 @@ Index("ix_outcomes_state", outcomes.c.state, outcomes.c.callback_id)
 Index("ix_callbacks_workflow", callbacks.c.workflow_id, callbacks.c.id)
 index_where(callbacks.c.expired_because.is_not(None), "ix_callbacks_expired", callbacks.c.id)
 Index("ix_audit_trail_callback", audit_trail.c.callback_id, audit_trail.c.id)
+Index("ix_tags_callback", tags.c.callback_id)
+_is_newest = aliases.c.taken_over_at.is_(None)
+index_where(_is_newest, "ix_aliases_newest", aliases.c.alias, aliases.c.namespace, unique=True)
+Index("ix_aliases_callback", aliases.c.callback_id)

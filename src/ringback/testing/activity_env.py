@@ -13,13 +13,13 @@ from ringback.result_schema.generate import generate_schema
 from ringback.testing.activity_options import ActivityOptions, to_info
 from ringback.testing.activity_run import WORKER, ActivityRun, Worker
 from ringback.testing.any_attempt import AnyAttempt
-from ringback.testing.arguments import check_moment
-from ringback.testing.fake_operator import FakeOperator
 from ringback.testing.kit_activities import KitActivities
 from ringback.testing.kit_gateway import KitGateway
 from ringback.testing.manual_clock import ManualClock, settled
 from ringback.testing.open_callback import Moment, OpenCallback
+from ringback.testing.operators import FakeOperator
 from ringback.testing.senders import Early, Senders
+from ringback.testing.which import check_moment
 from ringback.worker.gateway_runtime import GatewayRuntime
 from ringback.worker.runtime import runtime_set, to_ref
 

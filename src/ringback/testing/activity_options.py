@@ -10,7 +10,7 @@ from temporalio import activity
 from temporalio.common import RetryPolicy
 from temporalio.testing import ActivityEnvironment
 
-from ringback.testing.arguments import check_names
+from ringback.testing.which import check_names
 
 
 class ActivityOptions(TypedDict, total=False):

@@ -10,8 +10,8 @@ from temporalio.worker import Worker
 
 from ringback.app.plugin import RingbackPlugin
 from ringback.testing.kit_gateway import KitGateway
+from ringback.testing.operators import TemporalOperator
 from ringback.testing.senders import Senders
-from ringback.testing.temporal_operator import TemporalOperator
 
 
 class GatewayTestEnvironment(Senders):

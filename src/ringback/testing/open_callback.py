@@ -15,7 +15,7 @@ from ringback.client.gateway_client import GatewayClient
 from ringback.domain.errors import GatewayRefusedError
 from ringback.domain.outcome import Failed
 from ringback.schemas.responses import ReceiptOut, ShownOut, SignOut
-from ringback.testing.arguments import check_moment
+from ringback.testing.which import check_moment
 from ringback.worker.decision import Decision
 
 if TYPE_CHECKING:

@@ -11,10 +11,9 @@ from temporalio.converter import DataConverter
 
 from ringback.domain.errors import RingbackError
 from ringback.schemas.responses import CallbackOut, ReceiptOut, SignOut
-from ringback.testing.arguments import check_moment, check_names
-from ringback.testing.event_sender import EventSender
+from ringback.testing.event_signing import EventSender
 from ringback.testing.open_callback import Moment, OpenCallback
-from ringback.testing.which import Which, describe, fits, format_which
+from ringback.testing.which import Which, check_moment, check_names, describe, fits, format_which
 
 Early: TypeAlias = Literal["before submit", "during submit"]
 """When an early answer arrives.

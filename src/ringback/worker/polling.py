@@ -15,9 +15,9 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from ringback.core.services import call_caught
+from ringback.domain.deadlines import POLL_TIMEOUT
 from ringback.domain.errors import GatewayRefusedError
 from ringback.domain.outcome import Completed, Failed
-from ringback.domain.sender_poll import POLL_TIMEOUT
 from ringback.worker.callback import Callback
 from ringback.worker.options import to_answer
 from ringback.worker.runtime import WorkerRuntime

@@ -3,7 +3,7 @@
 import pytest
 from temporalio.converter import DataConverter
 
-from ringback.app.bodies import build_body_encryption
+from ringback.app.edges import build_body_encryption
 from ringback.domain.errors import ConfigurationError
 from ringback.settings import load_settings
 from ringback.temporal.encoder import Encoder

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from ringback.app.doctor import run_check
-from ringback.app.doctor_clocks import (
+from ringback.app.doctor_checks import (
     DATE_HEADER,
     LARGEST_DIFFERENCE,
     WARNED_FROM,

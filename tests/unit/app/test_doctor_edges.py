@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from ringback.app.doctor import run_check
-from ringback.app.doctor_edges import SkippedError, check_channels, check_queues, check_sources
+from ringback.app.doctor_checks import SkippedError, check_channels, check_queues, check_sources
 from ringback.domain.errors import ConfigurationError, QueueUnavailableError
 from ringback.settings import Settings
 from ringback.testing import ManualClock

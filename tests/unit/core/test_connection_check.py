@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from ringback.core.connection_check import EVERY, ConnectionChecker
+from ringback.core.health_checks import CHECKED_EVERY, ConnectionChecker
 from ringback.core.services import run_services
 from ringback.domain.errors import TemporalMisconfiguredError, TemporalUnreachableError
 from ringback.testing import ManualClock
@@ -40,7 +40,7 @@ async def test_reason_is_logged_once_until_it_changes(
         await idle()
         for failure in failures[1:]:
             connection.failure = failure
-            clock.advance(EVERY)
+            clock.advance(CHECKED_EVERY)
             await idle()
 
     said = [record.getMessage().rpartition("; ")[2] for record in caplog.records]

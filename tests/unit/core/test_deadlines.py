@@ -15,7 +15,7 @@ from ringback.domain.callback import (
     Callback,
     State,
 )
-from ringback.domain.default_due import MAX_LEAD
+from ringback.domain.deadlines import MAX_LEAD
 from ringback.domain.errors import StoreUnavailableError
 from ringback.domain.outcome import Completed, Failed
 from ringback.store.sql_store import SqlStore

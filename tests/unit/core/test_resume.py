@@ -17,7 +17,7 @@ from ringback.domain.callback import (
     Callback,
     State,
 )
-from ringback.domain.default_due import MAX_RESUME_LEAD, default_due_at
+from ringback.domain.deadlines import MAX_RESUME_LEAD, default_due_at
 from ringback.domain.durations import LONGEST
 from ringback.domain.errors import ActivityGoneError, TemporalUnreachableError
 from ringback.domain.ids import to_resume_identity

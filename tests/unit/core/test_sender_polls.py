@@ -13,6 +13,7 @@ from ringback.core.sender_polls import EVERY, LEASE, PollReports, PollRequester,
 from ringback.core.services import run_services
 from ringback.domain.activity_state import Pending
 from ringback.domain.callback import ActivityExecution, Callback, State
+from ringback.domain.deadlines import POLL_GRACE
 from ringback.domain.errors import (
     AnswerTooLargeError,
     RefusedByTemporalError,
@@ -21,7 +22,6 @@ from ringback.domain.errors import (
 from ringback.domain.ids import CallbackId, to_poll_identity
 from ringback.domain.outcome import POLL_TYPE, Completed, Failed
 from ringback.domain.polling import POSTPONED_BY, PollStep
-from ringback.domain.sender_poll import GRACE
 from ringback.store.sql_store import SqlStore
 from ringback.testing import FakeActivities, ManualClock
 from ringback.testing.in_memory_database import InMemoryDatabase
@@ -392,7 +392,7 @@ async def test_answer_that_was_accepted_before_counts(
 ) -> None:
     callback = await polled(requester, store, activities, clock)
     if is_default:
-        clock.advance(MINUTE + GRACE)
+        clock.advance(MINUTE + POLL_GRACE)
         await store.accept_defaults([callback.id], factories.outcome_id)
     else:
         await store.accept([factories.answer(callback.id, Completed(b'"first"'))])

@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 
 from ringback.core.activity_poller import LEASE
-from ringback.core.connection_check import MEMORY, MisconfigurationLog
 from ringback.core.delivery import Deliverer
 from ringback.core.delivery_failures import LONGEST_ON_WRONG_SERVER
+from ringback.core.health_checks import OUTAGE_MEMORY, MisconfigurationLog
 from ringback.core.services import run_services
 from ringback.core.verdict_waiter import VerdictWaiter
 from ringback.core.verdicts import TRIES_WITHOUT_A_TRACE
@@ -100,7 +100,7 @@ async def test_wrong_server_is_logged_once_per_outage_and_shown_while_it_lasts(
             await idle()
         during = deliverer.is_misconfigured
         activities.unserved = frozenset()
-        clock.advance(MEMORY)
+        clock.advance(OUTAGE_MEMORY)
         await idle()
 
         errors = [record for record in caplog.records if record.levelno == logging.ERROR]
@@ -115,7 +115,7 @@ def test_next_outage_for_the_same_reason_is_logged_again(
 
     for _ in range(2):
         misconfiguration.record(TemporalMisconfiguredError("no such namespace"))
-        clock.advance(MEMORY + timedelta(seconds=1))
+        clock.advance(OUTAGE_MEMORY + timedelta(seconds=1))
 
     assert caplog.text.count("no such namespace") == 2
 

@@ -8,6 +8,7 @@ import pytest
 
 from ringback.domain.audit import AuditKind
 from ringback.domain.callback import Callback, State
+from ringback.domain.deadlines import POLL_GRACE, SenderPoll, next_poll_due_at, reopened
 from ringback.domain.liveness import PollState, TrackedCallback
 from ringback.domain.opening import Next, find_or_create, next_of
 from ringback.domain.options import CallbackOptions, check_options
@@ -19,7 +20,6 @@ from ringback.domain.polling import (
     PollStep,
     apply_poll_change,
 )
-from ringback.domain.sender_poll import GRACE, SenderPoll, next_due_at, reopened
 from tests import factories
 from tests.factories import NOW
 
@@ -64,7 +64,7 @@ def test_next_poll_is_due_at_the_interval_or_at_the_deadline(
 ) -> None:
     deadline_at = None if deadline is None else NOW + deadline
 
-    due_at = next_due_at(NOW, CallbackOptions(**options), deadline_at)
+    due_at = next_poll_due_at(NOW, CallbackOptions(**options), deadline_at)
 
     assert due_at == (None if expected is None else NOW + expected)
 
@@ -94,7 +94,7 @@ def test_options_that_fit_are_accepted(options: dict[str, Any]) -> None:
 def test_default_waits_for_the_poll_at_the_deadline_but_not_for_long() -> None:
     callback = tracked(deadline=HOUR).callback
 
-    assert callback.default_due_at == NOW + HOUR + GRACE
+    assert callback.default_due_at == NOW + HOUR + POLL_GRACE
     assert callback.deadline_at == NOW + HOUR
 
 
@@ -137,7 +137,7 @@ def test_poll_that_cannot_be_requested_now_is_postponed() -> None:
 def test_report_makes_the_next_poll_due_after_the_interval() -> None:
     requested = with_step(tracked(poll_every=MINUTE), PollStep.REQUESTED, NOW + MINUTE)
 
-    after = reported(requested, NOW + MINUTE + GRACE)
+    after = reported(requested, NOW + MINUTE + POLL_GRACE)
 
     assert after.callback.sender_poll == SenderPoll(NOW + 2 * MINUTE)
     entry = after.happened[-1]
@@ -219,7 +219,7 @@ def test_step_of_an_earlier_attempt_or_after_an_answer_changes_nothing(
         (
             SenderPoll(NOW, requested_at=NOW),
             CallbackOptions(poll=True, poll_every=MINUTE / 6),
-            SenderPoll(NOW + GRACE, NOW),
+            SenderPoll(NOW + POLL_GRACE, NOW),
         ),
         (
             SenderPoll(NOW + HOUR),

@@ -15,7 +15,7 @@ from starlette.requests import Request
 
 from ringback.gateway import body_budget
 from ringback.gateway.body import LARGE
-from ringback.gateway.gzip_body import unpack_body
+from ringback.gateway.encoded_bodies import unpack_body
 from tests.fake_edges import LIMIT
 from tests.loops import ManualTimeLoop, idle, run_in_manual_time
 from tests.unit.gateway.source_house import (

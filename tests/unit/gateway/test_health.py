@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ringback.core.write_check import WriteChecker
+from ringback.core.health_checks import WriteChecker
 from ringback.domain.errors import StoreUnavailableError
 from ringback.gateway.health import Health, TemporalStatus
 from ringback.testing import ManualClock

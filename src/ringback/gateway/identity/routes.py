@@ -10,7 +10,7 @@ from ringback.core.sessions import SignedIn
 from ringback.domain.api_key import SECRET_BYTES, new_secret
 from ringback.domain.durations import later
 from ringback.domain.people_errors import SignInRefusedError
-from ringback.gateway.form_body import read_form, to_fields
+from ringback.gateway.encoded_bodies import read_form, to_fields
 from ringback.gateway.gateway import Gateway, GatewayOf
 from ringback.gateway.identity.csrf import CSRF_FIELD, check_csrf, csrf_token
 from ringback.gateway.identity.login import (

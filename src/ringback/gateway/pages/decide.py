@@ -20,7 +20,7 @@ from ringback.domain.link import Verb
 from ringback.domain.outcome import Completed
 from ringback.domain.vote import why_wrong_reason
 from ringback.gateway.api.access import IdInPath
-from ringback.gateway.form_body import read_form, to_ballot, to_fields
+from ringback.gateway.encoded_bodies import read_form, to_ballot, to_fields
 from ringback.gateway.gateway import Gateway, GatewayOf
 from ringback.gateway.identity.csrf import CSRF_FIELD, Obstacle, find_obstacle
 from ringback.gateway.identity.person import PersonOf, RequiredPerson

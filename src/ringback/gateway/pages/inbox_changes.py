@@ -19,7 +19,7 @@ from ringback.domain.people_errors import WrongVoteError
 from ringback.domain.person import Person
 from ringback.domain.policy import LONGEST_REASON
 from ringback.gateway.api.access import to_callback_id
-from ringback.gateway.form_body import read_form, to_ballot, to_fields
+from ringback.gateway.encoded_bodies import read_form, to_ballot, to_fields
 from ringback.gateway.gateway import Gateway, GatewayOf
 from ringback.gateway.identity.csrf import CSRF_FIELD, csrf_token, find_obstacle
 from ringback.gateway.identity.person import PersonOf, RequiredPerson

@@ -14,8 +14,7 @@ from ringback.gateway.api.access import new_router, requires
 from ringback.gateway.api.bodies import read_model
 from ringback.gateway.api.openapi import OF_A_BODY, problems, takes
 from ringback.gateway.gateway import GatewayOf
-from ringback.gateway.source_events import interpret_again
-from ringback.gateway.source_trial import SourceTrial
+from ringback.gateway.source_trial import SourceTrial, interpret_again
 from ringback.gateway.source_view import describe_sources
 from ringback.schemas.events import EventOut, EventRecordOut, EventsIn, EventsOut, action_name
 from ringback.schemas.sources import (

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ringback.core.operations import describe_unknown, get_callback
+from ringback.core.spans import parse_traceparent
 from ringback.domain.api_key import Act, ApiKey
 from ringback.domain.callback import Accepted, Callback
 from ringback.domain.durations import format_instant
@@ -25,7 +26,6 @@ from ringback.domain.link import Verb
 from ringback.domain.opening import OpenReply
 from ringback.domain.options import PLAIN_OPTIONS, CallbackOptions
 from ringback.domain.outcome import KINDS, Completed, Failed, to_body, to_fields
-from ringback.domain.trace_context import parse_traceparent
 from ringback.gateway.api.access import IdInPath, access, new_router, requires, to_callback_id
 from ringback.gateway.api.bodies import SMALL, read_model
 from ringback.gateway.api.openapi import OF_A_BODY, problems, takes

@@ -8,7 +8,7 @@ from pamqp.exceptions import UnmarshalingException
 from pamqp.frame import unmarshal
 from pamqp.header import ContentHeader
 
-from ringback.queues.amqp_frames import tolerate_unreadable_fields
+from ringback.queues.rabbitmq import tolerate_unreadable_fields
 
 PROPERTIES = Basic.Properties(content_type="text/plain", headers={"a": "b"}, message_id="id 1")
 TIMESTAMP = 1 << 6

@@ -1,17 +1,65 @@
-"""Connection check: log once why Temporal cannot be used."""
+"""Checks of what the gateway depends on: writes to the store, and the connection to Temporal."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from ringback.core.services import caught
-from ringback.domain.errors import TemporalMisconfiguredError
+from ringback.domain.errors import StoreUnavailableError, TemporalMisconfiguredError
 from ringback.ports.clock import Clock
+from ringback.ports.store import WriteCheck
 
 logger = logging.getLogger(__name__)
 
-EVERY: Final = timedelta(seconds=10)
+VALID_FOR: Final = timedelta(seconds=1)
+"""How long a check is valid: probes and scrapes cause at most one write per second."""
+
+WRITE_LIMIT: Final = timedelta(seconds=2)
+"""How long a check may take. An answer waits longer for a busy store, but a probe must not."""
+
+
+class WriteChecker:
+    """Commits a small write that leaves nothing behind, and remembers the result for a second."""
+
+    def __init__(self, store: WriteCheck, *, clock: Clock, limit: timedelta = WRITE_LIMIT) -> None:
+        """Check `store` for at most `limit`."""
+        self._store = store
+        self._clock = clock
+        self._limit = limit
+        self._checking = asyncio.Lock()
+        self._checked_at: datetime | None = None
+        self._is_writable = False
+
+    async def can_write(self) -> bool:
+        """Return the result of the latest check; simultaneous callers share one check."""
+        async with self._checking:
+            if self._is_old():
+                self._is_writable = await self._try_to_write()
+                self._checked_at = self._clock.now()
+            return self._is_writable
+
+    def _is_old(self) -> bool:
+        # A clock that is set back must not make a check valid for longer.
+        return self._checked_at is None or (abs(self._clock.now() - self._checked_at) >= VALID_FOR)
+
+    async def _try_to_write(self) -> bool:
+        # Anyone may cause this, and errors of the database name hosts: only the log has them.
+        try:
+            async with asyncio.timeout(self._limit.total_seconds()):
+                await self._store.check_write()
+        except StoreUnavailableError as exc:
+            logger.warning("not ready: %s", exc)
+            return False
+        except TimeoutError:
+            seconds = self._limit.total_seconds()
+            logger.warning("not ready: the store did not commit a write within %g s", seconds)
+            return False
+        return True
+
+
+CHECKED_EVERY: Final = timedelta(seconds=10)
 """How often the connection is checked."""
 
 
@@ -33,7 +81,7 @@ class ConnectionChecker:
         """Check until canceled."""
         while True:
             self._note(await caught(self._check()))
-            await self._clock.sleep(EVERY)
+            await self._clock.sleep(CHECKED_EVERY)
 
     def _note(self, failure: Exception | None) -> None:
         self.is_up = failure is None
@@ -47,7 +95,7 @@ class ConnectionChecker:
             logger.error("cannot use Temporal: answers are stored and retried; %s", reason)
 
 
-MEMORY: Final = timedelta(seconds=30)
+OUTAGE_MEMORY: Final = timedelta(seconds=30)
 """How long an outage lasts after its last failure: twice the longest wait between two tries."""
 
 _MOST: Final = 100
@@ -84,5 +132,5 @@ class MisconfigurationLog:
         self._seen_at[reason] = self._clock.monotonic()
 
     def _forget_old_ones(self) -> None:
-        since = self._clock.monotonic() - MEMORY
+        since = self._clock.monotonic() - OUTAGE_MEMORY
         self._seen_at = {reason: at for reason, at in self._seen_at.items() if at > since}

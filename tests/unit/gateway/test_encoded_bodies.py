@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from ringback.gateway.form_body import FORM
+from ringback.gateway.encoded_bodies import FORM
 from tests.unit.gateway.house import House, opened_house
 from tests.unit.gateway.identity.browser import FROM_OUR_PAGE
 
