@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from itertools import count
 
 from ringback.domain.errors import QueueUnavailableError
-from ringback.ports.queue import Message, Queue
+from ringback.ports.queue import Queue, QueueMessage
 
 
 class MemoryBroker:
@@ -28,7 +28,7 @@ class MemoryBroker:
         self.broken: Exception | None = None
         self.refuses_acknowledgements = False
         self.swallows_cancellation = False
-        self._messages: dict[int, Message] = {}
+        self._messages: dict[int, QueueMessage] = {}
         self._sent: set[int] = set()
         self._changed = asyncio.Event()
         self._numbers = count(1)
@@ -38,7 +38,7 @@ class MemoryBroker:
         """Add a message; `ringback_link` is the header `ringback-link`."""
         number = next(self._numbers)
         named: Mapping[str, str] = {name.replace("_", "-"): text for name, text in headers.items()}
-        self._messages[number] = Message(body, named, key, number)
+        self._messages[number] = QueueMessage(body, named, key, number)
         self._changed.set()
 
     @property
@@ -65,7 +65,7 @@ class MemoryBroker:
         self._connection = connection = MemoryQueue(self, prefetch)
         yield connection
 
-    async def receive(self, connection: "MemoryQueue", limit: int) -> Sequence[Message]:
+    async def receive(self, connection: "MemoryQueue", limit: int) -> Sequence[QueueMessage]:
         while True:
             self._check(connection)
             ready = [number for number in sorted(self._messages) if number not in self._sent]
@@ -82,7 +82,7 @@ class MemoryBroker:
                 msg = "the driver was canceled"
                 raise QueueUnavailableError(msg) from None
 
-    def acknowledge(self, connection: "MemoryQueue", messages: Sequence[Message]) -> None:
+    def acknowledge(self, connection: "MemoryQueue", messages: Sequence[QueueMessage]) -> None:
         self._check(connection)
         if self.refuses_acknowledgements:
             self.refuses_acknowledgements = False
@@ -110,8 +110,8 @@ class MemoryQueue:
         self._broker = broker
         self.prefetch = prefetch
 
-    async def receive(self, limit: int) -> Sequence[Message]:
+    async def receive(self, limit: int) -> Sequence[QueueMessage]:
         return await self._broker.receive(self, limit)
 
-    async def acknowledge(self, messages: Sequence[Message]) -> None:
+    async def acknowledge(self, messages: Sequence[QueueMessage]) -> None:
         self._broker.acknowledge(self, messages)

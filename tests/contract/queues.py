@@ -10,7 +10,7 @@ from typing import Protocol
 import pytest
 
 from ringback.domain.errors import QueueUnavailableError
-from ringback.ports.queue import Broker, Message, Queue
+from ringback.ports.queue import Broker, Queue, QueueMessage
 from tests.acceptance.programs import program
 from tests.polling import pause
 
@@ -41,9 +41,9 @@ def numbered(count: int, first: int = 0) -> list[bytes]:
     return [b"%d" % number for number in range(first, first + count)]
 
 
-async def take(queue: Queue, count: int) -> list[Message]:
+async def take(queue: Queue, count: int) -> list[QueueMessage]:
     """Receive exactly `count` messages."""
-    messages: list[Message] = []
+    messages: list[QueueMessage] = []
     async with asyncio.timeout(NOT_FOR_EVER):
         while len(messages) < count:
             messages += await queue.receive(count - len(messages))
@@ -60,7 +60,7 @@ async def is_silent(queue: Queue) -> bool:
     return False
 
 
-def bodies(messages: Sequence[Message]) -> list[bytes]:
+def bodies(messages: Sequence[QueueMessage]) -> list[bytes]:
     return [message.body for message in messages]
 
 

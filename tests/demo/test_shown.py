@@ -14,7 +14,7 @@ from ringback.demo.call import (
     WorkflowReturned,
     WorkflowTimedOut,
 )
-from ringback.demo.client import Shown
+from ringback.demo.client import CallView
 from ringback.testing import ManualClock
 
 
@@ -29,11 +29,13 @@ def page() -> StringIO:
 
 
 @pytest.fixture
-def shown(page: StringIO, clock: ManualClock) -> Shown:
-    return Shown(Console(file=page, highlight=False, soft_wrap=True), clock)
+def shown(page: StringIO, clock: ManualClock) -> CallView:
+    return CallView(Console(file=page, highlight=False, soft_wrap=True), clock)
 
 
-def test_missing_worker_is_reported_once(shown: Shown, page: StringIO, clock: ManualClock) -> None:
+def test_missing_worker_is_reported_once(
+    shown: CallView, page: StringIO, clock: ManualClock
+) -> None:
     look = Look(is_taken_up=False, is_asked=False, heartbeat=[])
 
     shown.look(look)
@@ -44,7 +46,7 @@ def test_missing_worker_is_reported_once(shown: Shown, page: StringIO, clock: Ma
     assert page.getvalue() == ("no worker has taken it up yet; is one running? (ringback worker)\n")
 
 
-def test_heartbeat_is_printed_once(shown: Shown, page: StringIO) -> None:
+def test_heartbeat_is_printed_once(shown: CallView, page: StringIO) -> None:
     for details in (["a"], ["a"], ["b", 2]):
         shown.look(Look(is_taken_up=True, is_asked=True, heartbeat=details))
 
@@ -63,7 +65,7 @@ def test_heartbeat_is_printed_once(shown: Shown, page: StringIO) -> None:
     ],
 )
 def test_each_end_has_one_line_and_an_exit_code(
-    shown: Shown, page: StringIO, ending: Ending, line: str, code: int
+    shown: CallView, page: StringIO, ending: Ending, line: str, code: int
 ) -> None:
     assert shown.end(ending) == code
     assert page.getvalue() == f"{line}\n"

@@ -25,7 +25,7 @@ from ringback import Callback, Decision, Subject, wait_for_callback, wait_for_de
 from ringback.app.bootstrap import running_gateway
 from ringback.domain.ids import OutcomeId, to_identity
 from ringback.temporal.converter import choose_converter
-from ringback.temporal.limits import DEFAULT_BLOB_LIMIT, RETRYABLE_FAILURE_LIMIT, Limits
+from ringback.temporal.limits import DEFAULT_BLOB_LIMIT, RETRYABLE_FAILURE_LIMIT, NamespaceLimits
 from tests.integration.env import FakeService, path_of, plugin_for, serve_at, settings_in
 from tests.integration.typed_workflows import Measure, ReadDecision, ReadInvoice
 from tests.integration.workflows import Run, RunActivity
@@ -473,7 +473,7 @@ async def test_namespace_may_have_its_own_limit(open_env: OpenEnv, narrow: str) 
 
 
 async def test_unknown_namespace_has_the_default_limit(client: Client) -> None:
-    assert await Limits(client).blob_limit("nowhere") == DEFAULT_BLOB_LIMIT
+    assert await NamespaceLimits(client).blob_limit("nowhere") == DEFAULT_BLOB_LIMIT
 
 
 def at_once(waiting: Coroutine[Any, Any, int]) -> int:
@@ -490,7 +490,7 @@ async def test_unreachable_server_delays_only_the_first_answer(listens: bool) ->
         if listens:
             server.listen()
         client = await Client.connect(f"127.0.0.1:{server.getsockname()[1]}", lazy=True)
-        limits = Limits(client)
+        limits = NamespaceLimits(client)
 
         first = await limits.blob_limit("default")
 

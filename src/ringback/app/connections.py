@@ -104,7 +104,7 @@ def http_limits(settings: Settings, hooks: Hooks) -> HttpLimits:
     )
 
 
-class Connection(Protocol):
+class ServerConnection(Protocol):
     """A connection of a server."""
 
     @property
@@ -122,7 +122,7 @@ CONNECTIONS: Final = "connections"
 ADDRESS_CONNECTIONS: Final = "address_connections"
 
 
-class Connections:
+class ConnectionLimiter:
     """Limits the connections of a server, in total and from each address.
 
     At the limit, a new connection takes the place of the one that has been idle for the longest
@@ -133,12 +133,12 @@ class Connections:
         """Count no connections yet."""
         self._limits = limits
         self._of_address: Counter[str] = Counter()
-        self._counted: dict[Connection, str] = {}
+        self._counted: dict[ServerConnection, str] = {}
         #: Those that are idle, in the order in which they became so.
-        self._idle: dict[Connection, None] = {}
+        self._idle: dict[ServerConnection, None] = {}
         self._warning = RareWarning(logger)
 
-    def add(self, connection: "Connection") -> bool:
+    def add(self, connection: "ServerConnection") -> bool:
         """Count a new connection, or return false if there are too many."""
         address = connection.client[0] if connection.client else ""
         of_address = self._limits.most_connections_per_address
@@ -162,7 +162,7 @@ class Connections:
         self._of_address[address] += 1
         return True
 
-    def remove(self, connection: "Connection") -> None:
+    def remove(self, connection: "ServerConnection") -> None:
         """Stop counting a connection, which was closed."""
         self._idle.pop(connection, None)
         address = self._counted.pop(connection, None)
@@ -171,7 +171,7 @@ class Connections:
             if not self._of_address[address]:
                 del self._of_address[address]
 
-    def set_idle(self, connection: "Connection", *, is_idle: bool) -> None:
+    def set_idle(self, connection: "ServerConnection", *, is_idle: bool) -> None:
         """Note whether a connection waits for its next request."""
         self._idle.pop(connection, None)
         if is_idle:

@@ -16,7 +16,7 @@ from ringback.domain.errors import TemporalMisconfiguredError, TemporalUnreachab
 from ringback.gateway.app import create_app
 from ringback.gateway.gateway import Gateway, SlackDoor
 from ringback.gateway.health import Health, TemporalStatus
-from ringback.gateway.limits import Limits
+from ringback.gateway.limits import RequestLimits
 from ringback.gateway.rare_warnings import UnknownKeyLog
 from ringback.gateway.source_door import SourceDoor
 
@@ -58,7 +58,7 @@ def build_app(parts: Parts) -> FastAPI:
         results=edges.results,
         health=Health(parts.write_checker, lambda: _temporal_status(parts)),
         unknown_keys=UnknownKeyLog(edges.clock),
-        limits=Limits(link_rate=edges.link_rate, clock=edges.clock, hooks=edges.hooks),
+        limits=RequestLimits(link_rate=edges.link_rate, clock=edges.clock, hooks=edges.hooks),
         source_door=SourceDoor(
             edges.sources,
             parts.event_service,

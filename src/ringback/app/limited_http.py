@@ -11,7 +11,7 @@ import uvicorn
 from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from ringback.app.connections import Connections, DescriptorLimit, HttpLimits
+from ringback.app.connections import ConnectionLimiter, DescriptorLimit, HttpLimits
 from ringback.gateway.replies import problem
 
 SLOW_REQUESTS: Final = "slow_requests"
@@ -44,7 +44,7 @@ class LimitedConfig(uvicorn.Config):
         super().__init__(*given, **options)
         self.limits = limits
         self.descriptors = DescriptorLimit(limits.reserved_descriptors)
-        self.counted_connections = Connections(limits)
+        self.counted_connections = ConnectionLimiter(limits)
         #: Set whenever a connection has been closed.
         self.connection_was_lost = asyncio.Event()
 

@@ -57,7 +57,7 @@ Digest = Annotated[
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class DecisionToSend:
     """What a person decided.
 
     Attributes:
@@ -186,7 +186,9 @@ def reject(
     say(receipt, as_json=as_json, prefix="rejected; ")
 
 
-async def _decide(named: CallbackId | Alias, decision: Decision, *, wait: timedelta) -> ReceiptOut:
+async def _decide(
+    named: CallbackId | Alias, decision: DecisionToSend, *, wait: timedelta
+) -> ReceiptOut:
     async with operator_client() as client:
         callback = await client.show(named)
         callback_id = CallbackId(callback.id)
@@ -203,7 +205,7 @@ async def _decide(named: CallbackId | Alias, decision: Decision, *, wait: timede
 
 
 async def _to_outcome(
-    client: GatewayClient, callback_id: CallbackId, decision: Decision, schema: object
+    client: GatewayClient, callback_id: CallbackId, decision: DecisionToSend, schema: object
 ) -> Completed | Failed:
     _check_options(decision)
     if decision.result is not None:
@@ -223,7 +225,7 @@ async def _to_outcome(
     raise MalformedAnswerError(msg)
 
 
-def _check_options(decision: Decision) -> None:
+def _check_options(decision: DecisionToSend) -> None:
     if decision.result is not None and (decision.reason is not None or decision.by is not None):
         msg = "--result is the whole result; write the approver and the reason in it"
         raise typer.BadParameter(msg)
@@ -236,9 +238,9 @@ def _check_options(decision: Decision) -> None:
 
 def _decision(
     by: str | None, groups: list[str] | None, reason: str | None, *, approved: bool, **more: Any
-) -> Decision:
+) -> DecisionToSend:
     user = None if by else find_os_user()
-    return Decision(approved, by or None, user, tuple(groups or ()), reason or None, **more)
+    return DecisionToSend(approved, by or None, user, tuple(groups or ()), reason or None, **more)
 
 
 def _is_rejection(result: bytes) -> bool:

@@ -16,7 +16,7 @@ from temporalio.converter import DataConverter
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
-from ringback.completion.outcome_lookup import OutcomeLookup, Proof
+from ringback.completion.outcome_lookup import LookupResult, OutcomeLookup
 from ringback.completion.refs import ActivityRef, Target, to_execution
 from ringback.completion.retry import Tries, TryFailure, classify, quote
 from ringback.domain.activity_state import HeartbeatResponse
@@ -178,7 +178,7 @@ class Call:
             identity=self.identity,
         )
 
-    async def _was_applied(self, exc: ServiceError, prove: Request[Proof]) -> bool:
+    async def _was_applied(self, exc: ServiceError, prove: Request[LookupResult]) -> bool:
         """Return whether the call was applied despite the error; if not, it may be tried again."""
         failure = self._classify(exc)
         if failure is TryFailure.GONE and self.is_in_doubt:
@@ -189,7 +189,7 @@ class Call:
             return False
         return await self._was_applied_in_doubt(exc, prove)
 
-    async def _was_applied_in_doubt(self, exc: ServiceError, prove: Request[Proof]) -> bool:
+    async def _was_applied_in_doubt(self, exc: ServiceError, prove: Request[LookupResult]) -> bool:
         if self._classify(exc) is TryFailure.REFUSED:
             raise self._error(exc) from exc
         has_time = await self._tries.pause()
@@ -197,26 +197,26 @@ class Call:
             # A token belongs to one attempt: a repeat cannot reach anything else.
             return False
         match await self._look_up(prove):
-            case Proof.APPLIED:
+            case LookupResult.APPLIED:
                 return True
-            case Proof.NOT_APPLIED if has_time and self.address.is_fenced:
+            case LookupResult.NOT_APPLIED if has_time and self.address.is_fenced:
                 return False
-            case Proof.NOTHING:
+            case LookupResult.NOTHING:
                 raise self._unproven() from exc
-            case Proof.NOT_APPLIED | None:
+            case LookupResult.NOT_APPLIED | None:
                 # By ids a repeat could reach the next run, a later attempt, or the next activity.
                 raise self._error(exc) from exc
 
-    async def _settle(self, exc: ServiceError, prove: Request[Proof]) -> bool:
+    async def _settle(self, exc: ServiceError, prove: Request[LookupResult]) -> bool:
         match await self._look_up(prove):
-            case Proof.APPLIED:
+            case LookupResult.APPLIED:
                 return True
-            case Proof.NOT_APPLIED:
+            case LookupResult.NOT_APPLIED:
                 raise await self._gone(exc) from exc
-            case Proof.NOTHING | None:
+            case LookupResult.NOTHING | None:
                 raise self._unproven() from exc
 
-    async def _look_up(self, prove: Request[Proof]) -> Proof | None:
+    async def _look_up(self, prove: Request[LookupResult]) -> LookupResult | None:
         """Return what Temporal shows; `None` if Temporal cannot be reached."""
         try:
             return await self._tries.read(prove)

@@ -24,7 +24,7 @@ from ringback.completion.retry import DEFAULT_TIMEOUT, Tries, quote
 from ringback.domain.completion_errors import CompletionUnansweredError
 from ringback.temporal.connect import connect
 from ringback.temporal.encoding import Cancellation, Encoded, Result, to_payloads
-from ringback.temporal.limits import Limits, check_or_shorten
+from ringback.temporal.limits import NamespaceLimits, check_or_shorten
 from ringback.temporal.namespaces import OwnNamespace
 from ringback.temporal.requests import ActivityRequests
 from ringback.temporal.rpc import NO_METADATA, Metadata
@@ -70,7 +70,7 @@ class AsyncCompletionClient(Patterns):
         self._client = client
         self._converter = client.data_converter
         self._has_context = False
-        self._limits = Limits(client)
+        self._limits = NamespaceLimits(client)
         self._own_namespace = OwnNamespace(client)
 
     @classmethod

@@ -30,7 +30,7 @@ _RUNS: Final = 3
 """Maximum runs of a chain that are searched, latest first, for a call without a run id."""
 
 
-class Proof(Enum):
+class LookupResult(Enum):
     """What Temporal shows about an outcome whose reply was lost."""
 
     APPLIED = auto()
@@ -102,7 +102,7 @@ class OutcomeLookup:
                 return event.event_id == claim.scheduled_event_id
         return False
 
-    async def find_proof(self, encoded: Encoded, identity: str, within: timedelta) -> Proof:
+    async def find_proof(self, encoded: Encoded, identity: str, within: timedelta) -> LookupResult:
         """Return what Temporal shows about `encoded`, which was sent as `identity`."""
         if self._ref.is_standalone:
             return await self._find_standalone_proof(encoded, identity, within)
@@ -110,10 +110,12 @@ class OutcomeLookup:
         found = find_pending(self._ref, await self._describe(within))
         failed = None if found is None else to_last_failure(found.last_failure).source
         if failed == identity or await self._is_in_history(identity, within):
-            return Proof.APPLIED
+            return LookupResult.APPLIED
         if not _is_retryable(encoded):
-            return Proof.NOT_APPLIED
-        return Proof.NOTHING if found is None else self._of_attempt(found.attempt, failed or "")
+            return LookupResult.NOT_APPLIED
+        return (
+            LookupResult.NOTHING if found is None else self._of_attempt(found.attempt, failed or "")
+        )
 
     async def _is_in_history(self, identity: str, within: timedelta) -> bool:
         run, runs = self._ref, 1 if self._ref.run_id else _RUNS
@@ -134,28 +136,28 @@ class OutcomeLookup:
 
     async def _find_standalone_proof(
         self, encoded: Encoded, identity: str, within: timedelta
-    ) -> Proof:
+    ) -> LookupResult:
         shown = to_activity_state(await self._describe_standalone(within))
         failed = "" if shown.last_failure is None else shown.last_failure.source
         ended_by = shown.identity if isinstance(shown, Ended) else ""
         if identity in {failed, ended_by}:
-            return Proof.APPLIED
+            return LookupResult.APPLIED
         if isinstance(shown, Ended):
             # The identity of a cancellation is in its details: without any, it is unknown.
             is_unsigned = isinstance(encoded, Cancellation) and encoded.payloads is None
             is_hidden = is_unsigned or _is_retryable(encoded)
-            return Proof.NOTHING if is_hidden else Proof.NOT_APPLIED
+            return LookupResult.NOTHING if is_hidden else LookupResult.NOT_APPLIED
         if not _is_retryable(encoded):
-            return Proof.NOT_APPLIED
+            return LookupResult.NOT_APPLIED
         return self._of_attempt(shown.attempt, failed)
 
-    def _of_attempt(self, attempt: int, failed: str) -> Proof:
+    def _of_attempt(self, attempt: int, failed: str) -> LookupResult:
         """Return the proof of a retryable failure, which a later one would have replaced."""
         if self._claim is not None:
             is_the_same = attempt == self._claim.attempt
         else:
             is_the_same = attempt == 1 and not failed
-        return Proof.NOT_APPLIED if is_the_same else Proof.NOTHING
+        return LookupResult.NOT_APPLIED if is_the_same else LookupResult.NOTHING
 
     async def _describe(self, within: timedelta) -> DescribeWorkflowExecutionResponse:
         request = describe_workflow(self._service, self._ref, self._metadata)

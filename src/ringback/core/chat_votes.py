@@ -19,7 +19,7 @@ from ringback.domain.errors import (
 from ringback.domain.ids import CallbackId
 from ringback.domain.people_errors import NotAssignedError, VoteWithdrawnError
 from ringback.domain.policy import RequireReason
-from ringback.ports.chat import Chat, Choice, Stranger
+from ringback.ports.chat import Chat, ChatChoice, Stranger
 from ringback.ports.store import CallbackStore
 
 logger = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ class ChatVoteService:
                 self._pool = None
 
     async def press(
-        self, choice: Choice, *, account: str, team: str, trigger: str, reply_to: str
+        self, choice: ChatChoice, *, account: str, team: str, trigger: str, reply_to: str
     ) -> None:
         """Count the vote of a button, or open the form that asks for its reason.
 
@@ -81,7 +81,7 @@ class ChatVoteService:
             await self._chat.reply_privately(reply_to, busy)
 
     async def submit(
-        self, choice: Choice, reason: str | None, *, account: str, team: str, reply_to: str
+        self, choice: ChatChoice, reason: str | None, *, account: str, team: str, reply_to: str
     ) -> str | None:
         """Count a vote with its reason; return why it does not count, unless that takes too long.
 
@@ -116,7 +116,7 @@ class ChatVoteService:
         return None
 
     async def _press(
-        self, choice: Choice, *, account: str, team: str, trigger: str, reply_to: str
+        self, choice: ChatChoice, *, account: str, team: str, trigger: str, reply_to: str
     ) -> str | None:
         callback = await self._find_soon(choice.callback_id)
         if choice.approved and (callback is None or not _always_asks(callback)):
@@ -149,7 +149,7 @@ class ChatVoteService:
         return _explain_end(callback) if why is None else _explain(NotAssignedError(why))
 
     async def _vote(
-        self, choice: Choice, reason: str | None, *, account: str, team: str
+        self, choice: ChatChoice, reason: str | None, *, account: str, team: str
     ) -> str | None:
         voter = await self._chat.identify(account, team)
         if isinstance(voter, Stranger):
@@ -176,7 +176,7 @@ def _always_asks(callback: Callback) -> bool:
     return policy is not None and policy.require_reason is RequireReason.ALWAYS
 
 
-def _question(callback: Callback | None, choice: Choice) -> tuple[str, bool]:
+def _question(callback: Callback | None, choice: ChatChoice) -> tuple[str, bool]:
     """Return the title of a question, and whether a reason is required."""
     policy = None if callback is None else callback.options.policy
     if callback is None or policy is None:

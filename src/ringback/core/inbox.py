@@ -47,7 +47,7 @@ class Ticked:
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class DecidedQuestion:
     """What happened to one question of several.
 
     Attributes:
@@ -102,14 +102,14 @@ class InboxService:
 
     async def decide(
         self, ticked: Sequence[Ticked], voter: Voter, *, approved: bool, reason: str | None
-    ) -> Sequence[Decided]:
+    ) -> Sequence[DecidedQuestion]:
         """Give the same vote on several questions; one that is refused does not stop the others."""
         decisions = (self._decide(one, voter, approved=approved, reason=reason) for one in ticked)
         return await asyncio.gather(*decisions)
 
     async def _decide(
         self, ticked: Ticked, voter: Voter, *, approved: bool, reason: str | None
-    ) -> Decided:
+    ) -> DecidedQuestion:
         callback = None
         try:
             callback = (await self._store.find([ticked.callback_id])).get(ticked.callback_id)
@@ -124,8 +124,8 @@ class InboxService:
                 ballot=ticked.ballot,
             )
         except RingbackError as exc:
-            return Decided(ticked, callback, exc)
-        return Decided(ticked, callback, receipt)
+            return DecidedQuestion(ticked, callback, exc)
+        return DecidedQuestion(ticked, callback, receipt)
 
 
 def _to_body(callback: Callback, *, approved: bool) -> bytes | None:

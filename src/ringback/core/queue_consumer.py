@@ -15,7 +15,7 @@ from ringback.domain.durations import backoff
 from ringback.domain.errors import QueueUnavailableError, RingbackError
 from ringback.ports.clock import Clock
 from ringback.ports.events import SourceDelivery
-from ringback.ports.queue import Broker, Message, Queue
+from ringback.ports.queue import Broker, Queue, QueueMessage
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ class QueueConsumer:
                     work = self._handle(message, acknowledger)
                     pool.start(work, name=f"message of {self._name}")
 
-    async def _handle(self, message: Message, acknowledger: "_Acknowledger") -> None:
+    async def _handle(self, message: QueueMessage, acknowledger: "_Acknowledger") -> None:
         found = await self._retry(lambda: self._reader.read(message))
         if found is None:
             self._hooks.queue_message_ended(self._name, IGNORED)
@@ -172,11 +172,11 @@ class _Acknowledger:
             await self._failed.wait()
         raise QueueUnavailableError(self._reason)
 
-    async def acknowledge(self, message: Message) -> None:
+    async def acknowledge(self, message: QueueMessage) -> None:
         """Acknowledge a message; if the connection is lost, it comes again."""
         await caught(self._batches.submit(message))
 
-    async def _send(self, messages: Sequence[Message]) -> None:
+    async def _send(self, messages: Sequence[QueueMessage]) -> None:
         failure = await caught(self._queue.acknowledge(messages))
         if isinstance(failure, Exception):
             self._reason = _explain(failure)

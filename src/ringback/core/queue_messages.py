@@ -31,7 +31,7 @@ from ringback.domain.link import Keyring, Link, Verb
 from ringback.domain.outcome import Outcome
 from ringback.ports.clock import Clock
 from ringback.ports.events import NewEvent, SourceDelivery
-from ringback.ports.queue import Message
+from ringback.ports.queue import QueueMessage
 
 LINK_HEADER: Final = "ringback-link"
 ALIAS_HEADER: Final = "ringback-alias"
@@ -89,7 +89,7 @@ class ToStore:
     dead: str | None = None
 
 
-class _UnusableError(Exception):
+class _UnusableMessageError(Exception):
     """A message can never be used.
 
     Attributes:
@@ -128,7 +128,7 @@ class MessageReader:
         self._new_event_id = new_event_id
         self._clock = clock
 
-    async def read(self, message: Message) -> ToStore | None:
+    async def read(self, message: QueueMessage) -> ToStore | None:
         """Answer with `message`, or return what must be stored; `None`: the answer is committed.
 
         Raises:
@@ -141,7 +141,7 @@ class MessageReader:
             case AnsweredDifferentlyError():
                 # It is stored as evidence.
                 return None
-            case _UnusableError():
+            case _UnusableMessageError():
                 return self._dead(message, str(result), log=result.log)
             case RingbackError():
                 return self._dead(message, to_reason(result), log=type(result).__name__)
@@ -152,7 +152,7 @@ class MessageReader:
             case _:
                 return result
 
-    async def _use(self, message: Message) -> ToStore | None:
+    async def _use(self, message: QueueMessage) -> ToStore | None:
         size = len(message.body)
         if size > self._body_limit:
             _refuse(
@@ -177,7 +177,7 @@ class MessageReader:
         kept = {name: text for name, text in message.headers.items() if name in self._rules.headers}
         return self._to_store(message, await self._rules.to_events(message.body, kept))
 
-    async def _answer(self, link: str, message: Message) -> None:
+    async def _answer(self, link: str, message: QueueMessage) -> None:
         verb = _find_verb(message)
         verified = self._verify(link, verb)
         id_, serial = verified.callback_id, verified.serial
@@ -192,7 +192,7 @@ class MessageReader:
         except RingbackError as exc:
             # An unknown callback has no text.
             reason = f"{id_}: {to_reason(exc) or _REFUSED}"
-            raise _UnusableError(reason, log=f"{id_}: {type(exc).__name__}") from exc
+            raise _UnusableMessageError(reason, log=f"{id_}: {type(exc).__name__}") from exc
 
     async def _heartbeat(self, link: Link, details: bytes | None) -> None:
         try:
@@ -221,7 +221,7 @@ class MessageReader:
             return False
         return True
 
-    async def _to_event(self, alias: str, message: Message) -> NewEvent:
+    async def _to_event(self, alias: str, message: QueueMessage) -> NewEvent:
         verb = _find_verb(message)
         if self._is_link(alias):
             _refuse(f"{ALIAS_HEADER} has a link; send it as {LINK_HEADER}")
@@ -233,12 +233,12 @@ class MessageReader:
         id_ = self._new_event_id()
         return NewEvent(id_, EventState.WAITING, verb, text, body, wait=self._rules.ttl)
 
-    def _dead(self, message: Message, reason: str, *, log: str) -> ToStore:
+    def _dead(self, message: QueueMessage, reason: str, *, log: str) -> ToStore:
         event = NewEvent(self._new_event_id(), EventState.DEAD, reason=reason)
         return self._to_store(message, [event], log=log)
 
     def _to_store(
-        self, message: Message, events: Sequence[NewEvent], *, log: str | None = None
+        self, message: QueueMessage, events: Sequence[NewEvent], *, log: str | None = None
     ) -> ToStore:
         dead = [one.reason or "" for one in events if one.state is EventState.DEAD]
         is_dead = len(dead) == len(events)
@@ -275,10 +275,10 @@ def place_of(error: Exception) -> str:
 
 
 def _refuse(reason: str) -> NoReturn:
-    raise _UnusableError(reason)
+    raise _UnusableMessageError(reason)
 
 
-def _find_verb(message: Message) -> Verb:
+def _find_verb(message: QueueMessage) -> Verb:
     verb = _ACTIONS.get(message.headers.get(ACTION_HEADER, "complete"))
     if verb is None:
         _refuse(f"{ACTION_HEADER} must be one of {', '.join(_ACTIONS)}")

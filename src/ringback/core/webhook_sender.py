@@ -14,13 +14,13 @@ from ringback.domain.webhook import Webhook, to_body, to_origin
 from ringback.ports.clock import Clock
 from ringback.ports.webhooks import (
     MAX_ORIGINS,
-    Message,
     NotReceived,
     Received,
     Reception,
     Sender,
     Undeliverable,
     WebhookEnd,
+    WebhookMessage,
     WebhookOutbox,
     WebhookRetry,
 )
@@ -100,7 +100,7 @@ class WebhookSender:
         facts = {"ringback.callback_id": webhook.callback_id, "ringback.what": webhook.kind.value}
         links = (webhook.traceparent,)
         with self._hooks.tracer.span("send webhook", links=links, facts=facts) as span:
-            message = Message(webhook.id, webhook.url, to_body(webhook), span.traceparent)
+            message = WebhookMessage(webhook.id, webhook.url, to_body(webhook), span.traceparent)
             reception = await self._sender.send(message)
             if not isinstance(reception, Received):
                 span.fail(type(reception).__name__)

@@ -94,7 +94,7 @@ async def _call(request: CallRequest, *, as_json: bool) -> int:
     clock = SystemClock()
     temporal = await finished(connect())
     call = await start_call(temporal, request, clock)
-    shown = Shown(Console(stderr=as_json, highlight=False, soft_wrap=True), clock)
+    shown = CallView(Console(stderr=as_json, highlight=False, soft_wrap=True), clock)
     try:
         ending = await follow(call, request, shown, clock=clock)
     except asyncio.CancelledError:
@@ -107,7 +107,7 @@ async def _call(request: CallRequest, *, as_json: bool) -> int:
 
 
 async def follow(
-    call: WorkflowCall, request: CallRequest, shown: "Shown", *, clock: Clock
+    call: WorkflowCall, request: CallRequest, shown: "CallView", *, clock: Clock
 ) -> Ending:
     """Show the call until it ends; cancel it when that is what was asked for.
 
@@ -127,7 +127,7 @@ async def follow(
     return await call.ending()
 
 
-class Shown:
+class CallView:
     """What the reader sees of a call."""
 
     def __init__(self, console: Console, clock: Clock) -> None:

@@ -11,7 +11,7 @@ from temporalio.client import Client
 
 from ringback.core.hooks import Hooks
 from ringback.demo.call import WorkflowReturned, start_call
-from ringback.demo.client import Shown, follow
+from ringback.demo.client import CallView, follow
 from ringback.demo.request import CallRequest
 from ringback.demo.steps import OnStep, Party, Step
 from ringback.domain.callback import State
@@ -72,7 +72,7 @@ class Tour:
         call = await start_call(
             client, request, self._clock, task_queue=task_queue, on_step=self.on_step
         )
-        shown = Shown(self._console, self._clock)
+        shown = CallView(self._console, self._clock)
         ending = await follow(call, request, shown, clock=self._clock)
         with suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE_SECONDS):

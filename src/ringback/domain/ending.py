@@ -20,7 +20,7 @@ _HEADINGS: Final = {True: "Approved", False: "Rejected"}
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class QuestionEnding:
     """How a question ended.
 
     Attributes:
@@ -49,27 +49,31 @@ def why_ended(callback: Callback) -> str | None:
             return None
 
 
-def describe_end(callback: Callback) -> Ending | None:
+def describe_end(callback: Callback) -> QuestionEnding | None:
     """Return how a question ended; `None` while it is open.
 
     It never says that something was approved before Temporal has applied it.
     """
     accepted, why = callback.accepted, why_ended(callback)
     if accepted is None:
-        closed = Ending("No longer needed", f"Closed without an answer: {why}.")
+        closed = QuestionEnding("No longer needed", f"Closed without an answer: {why}.")
         return None if callback.state is State.OPEN else closed
     heading, answer = _describe(callback, accepted)
     match callback.state:
         case State.APPLIED:
-            return Ending(heading, f"Applied: {answer}.")
+            return QuestionEnding(heading, f"Applied: {answer}.")
         case State.SUPERSEDED:
             is_unproven = _is_unproven(accepted.proof or {})
             was = "Unproven whether it was applied" if is_unproven else "Not applied"
-            return Ending("Not used", f"Superseded: {why}. {was}: {answer}.")
+            return QuestionEnding("Not used", f"Superseded: {why}. {was}: {answer}.")
         case State.PARKED:
-            return Ending("Accepted, not applied", f"Accepted, not applied: {answer}; {why}.")
+            return QuestionEnding(
+                "Accepted, not applied", f"Accepted, not applied: {answer}; {why}."
+            )
         case _:
-            return Ending("Accepted, not yet applied", f"Accepted, not yet applied: {answer}.")
+            return QuestionEnding(
+                "Accepted, not yet applied", f"Accepted, not yet applied: {answer}."
+            )
 
 
 def name_end(callback: Callback, votes: Sequence[Vote]) -> str | None:

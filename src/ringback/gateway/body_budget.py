@@ -60,8 +60,8 @@ class BodyBudget:
         """Limit what `app` claims with `claim_bytes`; one body has at most `largest` bytes."""
         self._app = app
         large = max(_LARGE_BYTES, _LARGEST_BODIES * largest)
-        self._small = _Pool("small", _SMALL_BYTES, hooks)
-        self._large = _Pool("large", large, hooks)
+        self._small = _BytePool("small", _SMALL_BYTES, hooks)
+        self._large = _BytePool("large", large, hooks)
         self._large.on_change = lambda: hooks.body_bytes_changed(self.bytes_in_flight)
         self._longest_wait = longest_wait
 
@@ -100,7 +100,7 @@ def release_bytes(request: Request) -> None:
         claim.release()
 
 
-class _Pool:
+class _BytePool:
     def __init__(self, kind: str, size: int, hooks: Hooks) -> None:
         self._kind = kind
         self._size = size
@@ -179,7 +179,7 @@ class _Claim:
 
     __slots__ = ("_large", "_longest_wait", "_pool", "_small", "size")
 
-    def __init__(self, small: _Pool, large: _Pool, longest_wait: timedelta) -> None:
+    def __init__(self, small: _BytePool, large: _BytePool, longest_wait: timedelta) -> None:
         self._small = small
         self._large = large
         self._longest_wait = longest_wait

@@ -35,7 +35,7 @@ from ringback.domain.link import Keyring, Link, Verb
 from ringback.domain.vote_body import to_sent_schema
 from ringback.gateway.health import Health
 from ringback.gateway.identity.ways import SignInWays
-from ringback.gateway.limits import Limits
+from ringback.gateway.limits import RequestLimits
 from ringback.gateway.rare_warnings import UnknownKeyLog
 from ringback.gateway.source_door import SourceDoor
 from ringback.ports.clock import Clock
@@ -115,7 +115,7 @@ class Gateway:
     results: ResultSchemas
     health: Health
     unknown_keys: UnknownKeyLog
-    limits: Limits
+    limits: RequestLimits
     source_door: SourceDoor
     replay_service: ReplayService
     retention: Retention

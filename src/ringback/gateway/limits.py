@@ -20,7 +20,7 @@ SIGN_INS_PER_SECOND: Final = 50
 read the store or call the identity provider."""
 
 
-class Limits:
+class RequestLimits:
     """The limits of links and sign-ins of a gateway.
 
     Attributes:

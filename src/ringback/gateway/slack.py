@@ -18,7 +18,7 @@ from ringback.domain.errors import MalformedAnswerError
 from ringback.gateway.body import read_body
 from ringback.gateway.gateway import GatewayOf
 from ringback.gateway.replies import not_found, problem
-from ringback.ports.chat import APPROVE, REASON, REJECT, Choice
+from ringback.ports.chat import APPROVE, REASON, REJECT, ChatChoice
 
 TOLERANCE: Final = timedelta(minutes=5)
 """The longest time between the timestamp and now."""
@@ -145,9 +145,9 @@ def _account_of(payload: Mapping[str, Any]) -> _Account:
             raise _malformed()
 
 
-def _to_choice(text: str) -> Choice:
+def _to_choice(text: str) -> ChatChoice:
     try:
-        return Choice.from_plain(json.loads(text))
+        return ChatChoice.from_plain(json.loads(text))
     except ValueError:
         raise _malformed() from None
 

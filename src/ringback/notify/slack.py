@@ -12,7 +12,7 @@ from ringback.domain.person import USER, Directory
 from ringback.domain.policy import Proof, Voter
 from ringback.notify.slack_api import SlackApi, SlackError
 from ringback.notify.slack_blocks import escape, to_form, to_message, to_reminder
-from ringback.ports.chat import Choice, Stranger
+from ringback.ports.chat import ChatChoice, Stranger
 from ringback.ports.clock import Clock
 from ringback.ports.notifications import NotSent, PersonalMessage, Sending, Sent, Unsendable
 
@@ -123,7 +123,7 @@ class Slack:
         return None if address is None else self._directory.user_of_mail(address)
 
     async def ask_reason(
-        self, trigger: str, choice: Choice, *, title: str, is_required: bool, reply_to: str
+        self, trigger: str, choice: ChatChoice, *, title: str, is_required: bool, reply_to: str
     ) -> str | None:
         metadata = json.dumps({**choice.to_plain(), "reply_to": reply_to})
         form = to_form(

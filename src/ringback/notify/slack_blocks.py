@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from ringback.domain.notification import Notice, shorten, to_visible
-from ringback.ports.chat import APPROVE, REASON, REJECT, Choice
+from ringback.ports.chat import APPROVE, REASON, REJECT, ChatChoice
 
 _MOST_DETAILS: Final = 20
 _FIELDS: Final = 10
@@ -42,7 +42,7 @@ def to_reminder(notice: Notice) -> dict[str, Any]:
     }
 
 
-def to_form(choice: Choice, *, title: str, is_required: bool, metadata: str) -> dict[str, Any]:
+def to_form(choice: ChatChoice, *, title: str, is_required: bool, metadata: str) -> dict[str, Any]:
     """Return the view of a modal that asks for the reason of a vote."""
     verb = "Approve" if choice.approved else "Reject"
     return {
@@ -135,7 +135,7 @@ def _buttons(notice: Notice) -> Iterator[dict[str, Any]]:
 
 
 def _button(action: str, text: str, notice: Notice, *, style: str) -> dict[str, Any]:
-    choice = Choice(notice.callback_id, notice.subject, approved=action == APPROVE)
+    choice = ChatChoice(notice.callback_id, notice.subject, approved=action == APPROVE)
     return {
         "type": "button",
         "action_id": action,

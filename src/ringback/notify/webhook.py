@@ -20,7 +20,7 @@ from ringback.domain.errors import ConfigurationError
 from ringback.domain.web_url import WebUrl, parse_url
 from ringback.notify.addresses import PrivateAddressError
 from ringback.ports.clock import Clock
-from ringback.ports.webhooks import Message, NotReceived, Received, Reception, Undeliverable
+from ringback.ports.webhooks import NotReceived, Received, Reception, Undeliverable, WebhookMessage
 
 TIMEOUT: Final = timedelta(seconds=15)
 """The timeout of one request, from the look-up of the name to the head of the reply."""
@@ -58,7 +58,7 @@ class Webhooks:
         self._secrets = secrets
         self._clock = clock
 
-    async def send(self, message: Message) -> Reception:
+    async def send(self, message: WebhookMessage) -> Reception:
         try:
             url = parse_url("the address", message.url)
         except ValueError as exc:
@@ -75,7 +75,7 @@ class Webhooks:
         except (httpcore2.NetworkError, httpcore2.ProtocolError):
             return NotReceived("the connection broke, or the reply was not HTTP")
 
-    async def _post(self, url: WebUrl, message: Message) -> Reception:
+    async def _post(self, url: WebUrl, message: WebhookMessage) -> Reception:
         now = self._clock.now()
         target = httpcore2.URL(
             scheme=url.scheme.encode(),
@@ -106,7 +106,7 @@ class Webhooks:
 class Unsigned:
     """Sends nothing: without a secret to sign with, webhooks wait."""
 
-    async def send(self, message: Message) -> Reception:  # noqa: ARG002 - nothing is sent
+    async def send(self, message: WebhookMessage) -> Reception:  # noqa: ARG002 - nothing is sent
         return NotReceived("a secret to sign with is missing: set RINGBACK_WEBHOOK_SECRETS")
 
 
@@ -197,7 +197,7 @@ def from_secret(secret: bytes) -> str:
     return PREFIX + b64encode(secret).decode("ascii")
 
 
-def sign(message: Message, at: datetime, secrets: Sequence[bytes]) -> dict[str, str]:
+def sign(message: WebhookMessage, at: datetime, secrets: Sequence[bytes]) -> dict[str, str]:
     """Return the headers that sign `message`, sent at `at`, with each of `secrets`.
 
     A receiver needs only one of the secrets, so that a secret can be rotated.

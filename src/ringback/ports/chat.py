@@ -18,7 +18,7 @@ REASON: Final = "ringback_reason"
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ChatChoice:
     """What a button stands for.
 
     Attributes:
@@ -72,7 +72,7 @@ class Chat(Protocol):
         ...
 
     async def ask_reason(
-        self, trigger: str, choice: Choice, *, title: str, is_required: bool, reply_to: str
+        self, trigger: str, choice: ChatChoice, *, title: str, is_required: bool, reply_to: str
     ) -> str | None:
         """Open a form that asks for the reason of a vote; return why it cannot be opened.
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class QueueMessage:
     """A message that the broker waits to have acknowledged.
 
     Attributes:
@@ -28,7 +28,7 @@ class Message:
 class Queue(Protocol):
     """A connection to one queue."""
 
-    async def receive(self, limit: int) -> Sequence[Message]:
+    async def receive(self, limit: int) -> Sequence[QueueMessage]:
         """Wait until there are messages; return at most `limit`.
 
         Raises:
@@ -36,7 +36,7 @@ class Queue(Protocol):
         """
         ...
 
-    async def acknowledge(self, messages: Sequence[Message]) -> None:
+    async def acknowledge(self, messages: Sequence[QueueMessage]) -> None:
         """Tell the broker that these are done, in any order.
 
         A message that is not acknowledged comes again after the connection ends, also if the

@@ -13,7 +13,7 @@ from ringback.domain.webhook import Webhook, WebhookId
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class WebhookMessage:
     """One HTTP message.
 
     Attributes:
@@ -67,7 +67,7 @@ Reception: TypeAlias = Received | NotReceived | Undeliverable
 class Sender(Protocol):
     """Sends messages over HTTP."""
 
-    async def send(self, message: Message) -> Reception:
+    async def send(self, message: WebhookMessage) -> Reception:
         """Send `message` once, within a bounded time."""
         ...
 

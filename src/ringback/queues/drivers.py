@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from ringback.domain.errors import QueueUnavailableError
-from ringback.ports.queue import Message
+from ringback.ports.queue import QueueMessage
 
 TIMEOUT: Final = 10.0
 """Seconds that one reply of a broker may take."""
@@ -26,7 +26,7 @@ _MOST_HEADERS: Final = 100
 _LONGEST_HEADER: Final = 64 * 1024
 
 
-class Place:
+class QueueAddress:
     """A queue of a broker, as an error names it: without user, password and options."""
 
     def __init__(self, product: str, url: str, queue: str) -> None:
@@ -125,11 +125,11 @@ class Buffer:
     """Messages that a broker has pushed and the consumer has not received yet."""
 
     def __init__(self) -> None:
-        self._messages: deque[Message] = deque()
+        self._messages: deque[QueueMessage] = deque()
         self._changed = asyncio.Event()
         self._failure: QueueUnavailableError | None = None
 
-    def put(self, message: Message) -> None:
+    def put(self, message: QueueMessage) -> None:
         """Add a message."""
         self._messages.append(message)
         self._changed.set()
@@ -153,7 +153,7 @@ class Buffer:
         if self._failure is not None:
             raise QueueUnavailableError(str(self._failure))
 
-    async def take(self, limit: int) -> list[Message]:
+    async def take(self, limit: int) -> list[QueueMessage]:
         """Wait until there are messages; return at most `limit`."""
         while not self._messages:
             self.check()

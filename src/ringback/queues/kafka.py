@@ -12,8 +12,8 @@ from aiokafka.helpers import create_ssl_context
 
 from ringback.core.services import run_services, task_group
 from ringback.domain.errors import QueueUnavailableError
-from ringback.ports.queue import Message
-from ringback.queues.drivers import HEARTBEAT, TIMEOUT, Buffer, Place, close, to_headers
+from ringback.ports.queue import QueueMessage
+from ringback.queues.drivers import HEARTBEAT, TIMEOUT, Buffer, QueueAddress, close, to_headers
 
 _ERRORS: Final = (KafkaError, ValueError)
 
@@ -65,7 +65,7 @@ class KafkaBroker:
         self._group = group
         self._heartbeat = heartbeat
         self._session = session
-        self._place = Place("Kafka", url, f"topic {name!r}")
+        self._place = QueueAddress("Kafka", url, f"topic {name!r}")
 
     def connect(self, prefetch: int) -> AbstractAsyncContextManager["KafkaQueue"]:
         return self._connect(prefetch)
@@ -167,7 +167,9 @@ class _Position:
 class KafkaQueue(ConsumerRebalanceListener):
     """Reads as long as fewer than `prefetch` records are unacknowledged."""
 
-    def __init__(self, consumer: Any, place: Place, *, prefetch: int, heartbeat: float) -> None:
+    def __init__(
+        self, consumer: Any, place: QueueAddress, *, prefetch: int, heartbeat: float
+    ) -> None:
         """Read with `consumer`."""
         self._consumer = consumer
         self._place = place
@@ -203,10 +205,10 @@ class KafkaQueue(ConsumerRebalanceListener):
             for task in tasks:
                 task.cancel()
 
-    async def receive(self, limit: int) -> Sequence[Message]:
+    async def receive(self, limit: int) -> Sequence[QueueMessage]:
         return await self._buffer.take(limit)
 
-    async def acknowledge(self, messages: Sequence[Message]) -> None:
+    async def acknowledge(self, messages: Sequence[QueueMessage]) -> None:
         self._buffer.check()
         positions: dict[TopicPartition, int] = {}
         for message in messages:
@@ -269,7 +271,7 @@ class KafkaQueue(ConsumerRebalanceListener):
         for record in records:
             position.add(record.offset)
             self._buffer.put(
-                Message(
+                QueueMessage(
                     body=record.value or b"",
                     headers=to_headers(record.headers),
                     key=f"{record.topic}/{record.partition}/{record.offset}",

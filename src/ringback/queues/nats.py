@@ -14,8 +14,8 @@ from nats.js.errors import NotFoundError
 
 from ringback.core.services import run_services
 from ringback.domain.errors import QueueUnavailableError
-from ringback.ports.queue import Message
-from ringback.queues.drivers import HEARTBEAT, TIMEOUT, Buffer, Place, close, to_headers
+from ringback.ports.queue import QueueMessage
+from ringback.queues.drivers import HEARTBEAT, TIMEOUT, Buffer, QueueAddress, close, to_headers
 
 _ERRORS: Final = (Error, ValueError)
 
@@ -69,7 +69,7 @@ class NatsBroker:
         self._group = group
         self._heartbeat = heartbeat
         self._ack_wait = ack_wait
-        self._place = Place("NATS", url, f"stream {name!r}")
+        self._place = QueueAddress("NATS", url, f"stream {name!r}")
 
     def connect(self, prefetch: int) -> AbstractAsyncContextManager["NatsQueue"]:
         return self._connect(prefetch)
@@ -141,7 +141,7 @@ def _ack_wait(config: ConsumerConfig) -> float:
 class NatsQueue:
     """Requests messages as long as fewer than `prefetch` are unacknowledged."""
 
-    def __init__(self, client: Client, place: Place, prefetch: int) -> None:
+    def __init__(self, client: Client, place: QueueAddress, prefetch: int) -> None:
         """Read with `client`."""
         self.ack_wait = _ACK_WAIT
         self._client = client
@@ -181,10 +181,10 @@ class NatsQueue:
         except QueueUnavailableError as exc:
             self._buffer.fail(exc)
 
-    async def receive(self, limit: int) -> Sequence[Message]:
+    async def receive(self, limit: int) -> Sequence[QueueMessage]:
         return await self._buffer.take(limit)
 
-    async def acknowledge(self, messages: Sequence[Message]) -> None:
+    async def acknowledge(self, messages: Sequence[QueueMessage]) -> None:
         self._buffer.check()
         replies = [self._replies.pop(one.receipt, None) for one in messages]
         async with self._place.reached(*_ERRORS):
@@ -250,7 +250,7 @@ class NatsQueue:
             return
         headers = to_headers((message.headers or {}).items())
         key = headers.get("nats-msg-id") or f"{message.metadata.stream}:{sequence}"
-        self._buffer.put(Message(message.data, headers, key, sequence))
+        self._buffer.put(QueueMessage(message.data, headers, key, sequence))
 
     def _on_status(self, headers: dict[str, str]) -> None:
         self._requested = 0

@@ -14,8 +14,8 @@ from pamqp.commands import Basic
 from pamqp.exceptions import PAMQPException
 from pamqp.header import ContentHeader
 
-from ringback.ports.queue import Message
-from ringback.queues.drivers import HEARTBEAT, Buffer, Place, close, to_headers
+from ringback.ports.queue import QueueMessage
+from ringback.queues.drivers import HEARTBEAT, Buffer, QueueAddress, close, to_headers
 
 _ERRORS: Final = (AMQPError, PAMQPException, RuntimeError, ValueError)
 """What the driver raises; a RuntimeError says that the connection is closed."""
@@ -38,7 +38,7 @@ class RabbitmqBroker:
         self._heartbeat = heartbeat
         self._url = url
         self._name = name
-        self._place = Place("RabbitMQ", url, f"queue {name!r}")
+        self._place = QueueAddress("RabbitMQ", url, f"queue {name!r}")
 
     def connect(self, prefetch: int) -> AbstractAsyncContextManager["RabbitmqQueue"]:
         return self._connect(prefetch)
@@ -71,12 +71,12 @@ class RabbitmqBroker:
 class RabbitmqQueue:
     """A consumer on a channel of its own."""
 
-    def __init__(self, channel: AbstractChannel, place: Place) -> None:
+    def __init__(self, channel: AbstractChannel, place: QueueAddress) -> None:
         """Acknowledge on `channel`."""
         self._channel = channel
         self._place = place
         self._buffer = Buffer()
-        self._unacknowledged: dict[int, Message] = {}
+        self._unacknowledged: dict[int, QueueMessage] = {}
         channel.closing.add_done_callback(self._on_closed)
         channel.on_consumer_cancel_callbacks.add(self._on_canceled)
 
@@ -85,7 +85,7 @@ class RabbitmqQueue:
         properties, tag = delivered.header.properties, delivered.delivery_tag
         assert tag is not None, "a delivery has a tag"
         pairs = (properties.headers or {}).items()
-        message = Message(
+        message = QueueMessage(
             body=delivered.body,
             headers=to_headers([("content-type", properties.content_type), *pairs]),
             key=properties.message_id or None,
@@ -94,10 +94,10 @@ class RabbitmqQueue:
         self._unacknowledged[tag] = message
         self._buffer.put(message)
 
-    async def receive(self, limit: int) -> Sequence[Message]:
+    async def receive(self, limit: int) -> Sequence[QueueMessage]:
         return await self._buffer.take(limit)
 
-    async def acknowledge(self, messages: Sequence[Message]) -> None:
+    async def acknowledge(self, messages: Sequence[QueueMessage]) -> None:
         self._buffer.check()
         # A tag counts on one connection only: on the next, another message has it.
         tags = [one.receipt for one in messages if self._is_unacknowledged(one)]
@@ -116,7 +116,7 @@ class RabbitmqQueue:
             # This waits until all are written: what is still in this process could be lost with it.
             await self._channel.basic_ack(frames[-1][0], multiple=frames[-1][1])
 
-    def _is_unacknowledged(self, message: Message) -> bool:
+    def _is_unacknowledged(self, message: QueueMessage) -> bool:
         return self._unacknowledged.get(message.receipt) is message
 
     def _on_closed(self, closing: asyncio.Future[object]) -> None:

@@ -13,8 +13,8 @@ from redis.exceptions import RedisError, ResponseError
 
 from ringback.core.services import run_services, task_group
 from ringback.domain.errors import QueueUnavailableError
-from ringback.ports.queue import Message
-from ringback.queues.drivers import HEARTBEAT, TIMEOUT, Buffer, Place, close, to_headers
+from ringback.ports.queue import QueueMessage
+from ringback.queues.drivers import HEARTBEAT, TIMEOUT, Buffer, QueueAddress, close, to_headers
 
 _ERRORS: Final = (RedisError, ValueError)
 
@@ -61,7 +61,7 @@ class RedisBroker:
         self._group = group
         self._consumer = f"{_PREFIX}{uuid4()}"
         self._min_idle = min_idle
-        self._place = Place("Redis", url, f"stream {name!r}")
+        self._place = QueueAddress("Redis", url, f"stream {name!r}")
 
     def connect(self, prefetch: int) -> AbstractAsyncContextManager["RedisQueue"]:
         return self._connect(prefetch)
@@ -158,7 +158,9 @@ class _Group:
 class RedisQueue:
     """Reads as long as fewer than `prefetch` entries are unacknowledged."""
 
-    def __init__(self, group: _Group, place: Place, *, prefetch: int, min_idle: float) -> None:
+    def __init__(
+        self, group: _Group, place: QueueAddress, *, prefetch: int, min_idle: float
+    ) -> None:
         """Read as a consumer of `group`."""
         self._group = group
         self._place = place
@@ -176,10 +178,10 @@ class RedisQueue:
             for task in tasks:
                 task.cancel()
 
-    async def receive(self, limit: int) -> Sequence[Message]:
+    async def receive(self, limit: int) -> Sequence[QueueMessage]:
         return await self._buffer.take(limit)
 
-    async def acknowledge(self, messages: Sequence[Message]) -> None:
+    async def acknowledge(self, messages: Sequence[QueueMessage]) -> None:
         self._buffer.check()
         ids = [one.receipt for one in messages]
         async with self._place.reached(*_ERRORS):
@@ -264,7 +266,7 @@ class RedisQueue:
             self._unacknowledged[entry_id] = None
             body = fields.get(_BODY, b"")
             headers = to_headers((key, one) for key, one in fields.items() if key != _BODY)
-            self._buffer.put(Message(body, headers, entry_id, entry_id))
+            self._buffer.put(QueueMessage(body, headers, entry_id, entry_id))
 
 
 def _text(value: bytes | str) -> str:

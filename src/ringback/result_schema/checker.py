@@ -41,7 +41,7 @@ class SchemaChecker:
 
     def __init__(self) -> None:
         """Start no process until a check needs one."""
-        self._pool = _Pool()
+        self._pool = _ProcessPool()
         self._usable: set[bytes] = set()
 
     async def problems(self, schema: str, result: bytes | None) -> Sequence[Problem]:
@@ -75,7 +75,7 @@ class _TookTooLongError(Exception):
     """A check exceeded its time or memory, and its process was ended."""
 
 
-class _Pool:
+class _ProcessPool:
     """Runs checks in other processes, and replaces those that exceeded their limits."""
 
     def __init__(self) -> None:

@@ -56,7 +56,7 @@ class Node:
         return Node(target, reference[1:], self.value, self.path)
 
 
-class Choice:
+class BranchFinder:
     """Finds branches by type, tag and required members."""
 
     def __init__(self, schema: Any, errors: Callable[[Node], Iterator[ValidationError]]) -> None:

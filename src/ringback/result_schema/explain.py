@@ -15,7 +15,7 @@ from jsonschema_rs import ReferencingError, ValidationError, ValidationErrorKind
 
 from ringback.domain.errors import Problem
 from ringback.domain.exact_json import escape_step, resolve
-from ringback.result_schema.choice import Choice, Node
+from ringback.result_schema.choice import BranchFinder, Node
 
 MOST_PROBLEMS: Final = 20
 LONGEST_TEXT: Final = 200
@@ -81,7 +81,7 @@ class Explainer:
         self._compile_schema = compile_schema
         self._compile_parts = compile_parts
         self._validators: dict[str, Validator | None] = {}
-        self._choice = Choice(schema, self.errors_on_the_spot)
+        self._choice = BranchFinder(schema, self.errors_on_the_spot)
 
     def explain(self, value: Any) -> list[Problem]:
         """Return at least one problem of `value`, which the schema rejects."""

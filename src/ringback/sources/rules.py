@@ -111,7 +111,7 @@ class RuleFailed:
 RuleOutcome: TypeAlias = Match | Ignored | RuleFailed
 
 
-class _UnusableError(Exception):
+class _UnusableEventError(Exception):
     """An event cannot be used; the message is for operators."""
 
 
@@ -135,32 +135,32 @@ def apply_rules(
     except ValueError as exc:
         return (RuleFailed(None, str(exc)),)
     if batch is None:
-        return (_Item(root, raw, event.headers, limit).apply(rules),)
+        return (_RuleInput(root, raw, event.headers, limit).apply(rules),)
     try:
         items = _select(batch, root, event.headers)
-    except _UnusableError as exc:
+    except _UnusableEventError as exc:
         return (RuleFailed(None, f"batch: {exc}"),)
     if not items:
         return (Ignored(None, "batch: the body has no events"),)
-    return tuple(_Item(item, None, event.headers, limit).apply(rules) for item in items)
+    return tuple(_RuleInput(item, None, event.headers, limit).apply(rules) for item in items)
 
 
 def _select(batch: Expression, root: Any, headers: Mapping[str, str]) -> list[Any]:
     try:
         items = batch.evaluate(root, headers)
     except EvaluationError as exc:
-        raise _UnusableError(str(exc)) from exc
+        raise _UnusableEventError(str(exc)) from exc
     if not isinstance(items, list):
         msg = f"it must be a list of events, not {_kind(items)}"
-        raise _UnusableError(msg)
+        raise _UnusableEventError(msg)
     if len(items) > MOST_EVENTS:
         msg = f"the body has {len(items):,} events; Ringback reads at most {MOST_EVENTS:,}"
-        raise _UnusableError(msg)
+        raise _UnusableEventError(msg)
     return items
 
 
 @dataclass(frozen=True, slots=True)
-class _Item:
+class _RuleInput:
     """One event: what rules see, its JSON as it arrived, if it is known, and the headers."""
 
     root: Any = field(repr=False)
@@ -181,7 +181,7 @@ class _Item:
             if applies:
                 try:
                     return Match(index, rule.action, self._alias(rule), self._body(rule))
-                except _UnusableError as exc:
+                except _UnusableEventError as exc:
                     return RuleFailed(index, f"rules[{index}].{exc}")
         return Ignored(None, "; ".join(["no rule applies", *errors]))
 
@@ -189,12 +189,12 @@ class _Item:
         key = self._value("key", rule.key)
         if isinstance(key, bool) or not isinstance(key, (str, int)):
             msg = f"key: it must be a text or a whole number, not {_kind(key)}"
-            raise _UnusableError(msg)
+            raise _UnusableEventError(msg)
         try:
             return Alias(str(key))
         except ValueError as exc:
             msg = f"key: {exc}"
-            raise _UnusableError(msg) from exc
+            raise _UnusableEventError(msg) from exc
 
     def _body(self, rule: Rule) -> bytes | None:
         match rule.action:
@@ -211,10 +211,10 @@ class _Item:
     def _raw_body(self, raw: bytes) -> bytes:
         if len(raw) > self.limit:
             msg = f"result: the event is longer than {self.limit:,} bytes; select less of it"
-            raise _UnusableError(msg)
+            raise _UnusableEventError(msg)
         if has_infinite_number(raw):
             msg = f"result: {OUT_OF_RANGE}"
-            raise _UnusableError(msg)
+            raise _UnusableEventError(msg)
         return raw
 
     def _result(self, result: Expression | None) -> Any:
@@ -223,7 +223,7 @@ class _Item:
         value = self._value("result", result)
         if value is None and not result.may_be_null:
             msg = "result: the event has no such value; if it may, write <expression> || `null`"
-            raise _UnusableError(msg)
+            raise _UnusableEventError(msg)
         return value
 
     def _failure(self, rule: Rule) -> dict[str, Any]:
@@ -233,7 +233,7 @@ class _Item:
         non_retryable = self._value("non_retryable", rule.non_retryable)
         if not isinstance(non_retryable, bool | None):
             msg = f"non_retryable: it must be true or false, not {_kind(non_retryable)}"
-            raise _UnusableError(msg)
+            raise _UnusableEventError(msg)
         failure["non_retryable"] = bool(non_retryable)
         details = self._value("details", rule.details)
         return failure if details is None else failure | {"details": details}
@@ -246,7 +246,7 @@ class _Item:
                 f"{name}: it must be a text, not {found}; a constant is written 'like this', and a"
                 " default is written <expression> || 'like this'"
             )
-            raise _UnusableError(msg)
+            raise _UnusableEventError(msg)
         return value
 
     def _value(self, name: str, expression: Expression | None) -> Any:
@@ -254,14 +254,14 @@ class _Item:
             return None if expression is None else expression.evaluate(self.root, self.headers)
         except EvaluationError as exc:
             msg = f"{name}: {exc}"
-            raise _UnusableError(msg) from exc
+            raise _UnusableEventError(msg) from exc
 
     def _encode(self, name: str, value: Any) -> bytes:
         try:
             return encode(value, limit=self.limit)
         except ValueError as exc:
             msg = f"{name}: {exc}"
-            raise _UnusableError(msg) from exc
+            raise _UnusableEventError(msg) from exc
 
 
 def _is_true(value: Any) -> bool:

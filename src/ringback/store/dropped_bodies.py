@@ -16,7 +16,7 @@ from ringback.store.bulk_params import Instant, any_of
 from ringback.store.database import Connection, SqlPart, reads, writes
 from ringback.store.event_tables import deliveries, events
 from ringback.store.queries import execute_each, parts
-from ringback.store.retention import FIND, LOCK, Place
+from ringback.store.retention import FIND, LOCK, WalkPosition
 from ringback.store.tables import audit_trail, callbacks, outcomes, votes
 
 _SALT_BYTES: Final = 16
@@ -111,7 +111,7 @@ class SqlCallbackBodies(SqlPart):
     async def find_bodies(
         self, connection: Connection, older_than: timedelta, *, after: str | None, limit: int
     ) -> Window:
-        place = Place.read(after)
+        place = WalkPosition.read(after)
         values = {
             "has_bodies": True,
             "after_at": place.at,

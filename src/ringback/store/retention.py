@@ -119,7 +119,7 @@ _SECRET: Final = frozenset({"task_token"})
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class WalkPosition:
     """A place in a walk over ended callbacks: one part of the index, and a row of it.
 
     Attributes:
@@ -155,8 +155,8 @@ class Place:
     def next(self, found: Sequence[Any], limit: int) -> str | None:
         """Return the place after the rows `found` of at most `limit`; `None` at the end."""
         if len(found) == limit:
-            return Place(self.has_bodies, found[-1].at, found[-1].id).write()
-        return Place(has_bodies=False).write() if self.has_bodies else None
+            return WalkPosition(self.has_bodies, found[-1].at, found[-1].id).write()
+        return WalkPosition(has_bodies=False).write() if self.has_bodies else None
 
 
 class SqlEndedCallbacks(SqlPart):
@@ -169,7 +169,7 @@ class SqlEndedCallbacks(SqlPart):
     async def find_ended(
         self, connection: Connection, older_than: timedelta, *, after: str | None, limit: int
     ) -> Window:
-        place = Place.read(after)
+        place = WalkPosition.read(after)
         now = await self._database.now(connection)
         values = {
             "has_bodies": place.has_bodies,

@@ -22,7 +22,7 @@ from ringback.temporal.describe import describe, find_listed, find_pending, to_i
 from ringback.temporal.encoder import Encoder, Use
 from ringback.temporal.encoding import Encoded, encode, relays_json
 from ringback.temporal.history import find_ends
-from ringback.temporal.limits import Limits
+from ringback.temporal.limits import NamespaceLimits
 from ringback.temporal.namespaces import Namespaces
 from ringback.temporal.requests import ActivityRequests, Address
 from ringback.temporal.rpc import in_time, translated
@@ -203,7 +203,7 @@ class TemporalActivities:
         self._encoder = encoder or Encoder(client.data_converter)
         self._cipher = CodecCipher(self._encoder, use=Use.DELIVERY)
         self._is_relayed = relays_json(client.data_converter)
-        self._limits = Limits(client)
+        self._limits = NamespaceLimits(client)
         self._lookup = ActivityLookup(client.workflow_service)
         self._namespaces = Namespaces(client.workflow_service)
 

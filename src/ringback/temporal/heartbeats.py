@@ -22,7 +22,7 @@ from ringback.temporal.body_cipher import CodecCipher
 from ringback.temporal.describe import recorded_details
 from ringback.temporal.encoder import Encoder, Use
 from ringback.temporal.encoding import as_payloads, contextual, raw_values, relays_json, to_payloads
-from ringback.temporal.limits import Limits
+from ringback.temporal.limits import NamespaceLimits
 from ringback.temporal.requests import ActivityRequests, Address
 from ringback.temporal.rpc import in_time, translated
 
@@ -43,7 +43,7 @@ class TemporalHeartbeats:
         self._encoder = encoder or Encoder(client.data_converter)
         self._cipher = CodecCipher(self._encoder, use=Use.DELIVERY)
         self._identity = client.identity
-        self._limits = Limits(client)
+        self._limits = NamespaceLimits(client)
         self._recorded = _Recorded(client.workflow_service)
 
     async def check_details(self, callback: Callback, details: bytes | None) -> None:

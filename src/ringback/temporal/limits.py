@@ -54,7 +54,7 @@ class _Known:
     reason: str = ""
 
 
-class Limits:
+class NamespaceLimits:
     """The limits of one server's namespaces."""
 
     def __init__(

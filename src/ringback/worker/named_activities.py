@@ -19,7 +19,7 @@ from ringback.domain.errors import GatewayRefusedError
 from ringback.domain.exact_json import OUT_OF_RANGE, has_infinite_number, members
 from ringback.domain.options import PLAIN_OPTIONS, CallbackOptions
 from ringback.domain.outcome import Completed, Failed
-from ringback.ports.webhooks import Message, NotReceived, Received, Sender, Undeliverable
+from ringback.ports.webhooks import NotReceived, Received, Sender, Undeliverable, WebhookMessage
 from ringback.schemas.activity_inputs import (
     AskIn,
     DefaultFailureIn,
@@ -108,7 +108,9 @@ class NamedActivities:
 
         async def submit(callback: Callback) -> None:
             content = _add_link(body, asked.link_at, callback.url)
-            await self._send(Message(callback.id, asked.url, content, idempotency_key=callback.id))
+            await self._send(
+                WebhookMessage(callback.id, asked.url, content, idempotency_key=callback.id)
+            )
 
         options = _to_options(asked, _to_default(asked, texts))
         return await _wait(options, asked.result_schema, submit)
@@ -123,7 +125,7 @@ class NamedActivities:
         asked.aliases = [asked.alias, *asked.aliases]
         return await _wait(_to_options(asked, _to_default(asked, texts)), asked.result_schema)
 
-    async def _send(self, message: Message) -> None:
+    async def _send(self, message: WebhookMessage) -> None:
         match await self._sender.send(message):
             case Received():
                 return

@@ -12,7 +12,7 @@ from ringback.app.credentials import load_webhook_secrets, opened_link_sender, o
 from ringback.app.system import SystemClock
 from ringback.domain.errors import ConfigurationError
 from ringback.notify.webhook import Unsigned, Webhooks, from_secret
-from ringback.ports.webhooks import Message, Received, Undeliverable
+from ringback.ports.webhooks import Received, Undeliverable, WebhookMessage
 from ringback.settings import Settings
 from ringback.testing import ManualClock
 from tests.webhook_receiver import listening
@@ -109,7 +109,7 @@ async def test_worker_signs_with_the_secret_of_the_gateway_on_its_machine(tmp_pa
         listening() as receiver,
         opened_link_sender(settings, SystemClock()) as sender,
     ):
-        reception = await sender.send(Message("cb_1", receiver.url, b'{"a":1}'))
+        reception = await sender.send(WebhookMessage("cb_1", receiver.url, b'{"a":1}'))
 
     (request,) = receiver.got
     assert reception == Received()
@@ -123,7 +123,7 @@ async def test_worker_sends_links_to_public_addresses_only_by_default(tmp_path: 
         listening() as receiver,
         opened_link_sender(settings, ManualClock()) as sender,
     ):
-        reception = await sender.send(Message("cb_1", receiver.url, b"{}"))
+        reception = await sender.send(WebhookMessage("cb_1", receiver.url, b"{}"))
 
     assert isinstance(reception, Undeliverable)
     assert "RINGBACK_ALLOW_PRIVATE_WEBHOOKS" in reception.reason

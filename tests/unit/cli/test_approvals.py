@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import DataConverter
 
-from ringback.cli.approvals import Decision
+from ringback.cli.approvals import DecisionToSend
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Completed, Failed
 from ringback.result_schema.generate import generate_schema
@@ -204,14 +204,14 @@ def test_option_of_votes_is_refused_without_people_rules(gateway: Served, words:
 
 
 def test_denial_without_a_reason_has_none() -> None:
-    failed = Decision(approved=False, by="bob").denial()
+    failed = DecisionToSend(approved=False, by="bob").denial()
 
     assert failed.message == "approval denied"
     assert failed.details == b'[{"approved": false, "by": "bob"}]'
 
 
 def test_decision_without_a_name_has_none() -> None:
-    first = next(Decision(approved=True).results())
+    first = next(DecisionToSend(approved=True).results())
 
     assert first == b'{"approved": true}'
 

@@ -9,7 +9,7 @@ import pytest
 from temporalio.service import RPCError, RPCStatusCode
 
 from ringback.completion.call import Call, raise_if_asked_to_stop
-from ringback.completion.outcome_lookup import OutcomeLookup, Proof
+from ringback.completion.outcome_lookup import LookupResult, OutcomeLookup
 from ringback.completion.retry import Tries
 from ringback.domain.activity_state import HeartbeatResponse
 from ringback.domain.callback import ActivityExecution
@@ -59,11 +59,11 @@ class Server(ActivityRequests):
 class History(OutcomeLookup):
     """Shows what the test scripted."""
 
-    proof: Proof | Exception = Proof.NOT_APPLIED
+    proof: LookupResult | Exception = LookupResult.NOT_APPLIED
     is_reset: bool | Exception = False
     looked: int = 0
 
-    async def find_proof(self, *_: Any) -> Proof:
+    async def find_proof(self, *_: Any) -> LookupResult:
         self.looked += 1
         if isinstance(self.proof, Exception):
             raise self.proof
@@ -112,7 +112,9 @@ every_way = pytest.mark.parametrize(
 repeatable = pytest.mark.parametrize("by", [BY_TOKEN, BY_IDS], ids=["token", "ids"])
 
 
-def env(by: Address, *ends: Exception, proof: Proof | Exception = Proof.NOT_APPLIED) -> Env:
+def env(
+    by: Address, *ends: Exception, proof: LookupResult | Exception = LookupResult.NOT_APPLIED
+) -> Env:
     return Env(by, Server(list(ends)), History(proof))
 
 
@@ -138,7 +140,7 @@ async def test_try_that_never_arrived_is_retried_without_doubt(by: Address, end:
 @every_way
 @pytest.mark.parametrize("end", [BUSY, DOWN], ids=["busy", "down"])
 async def test_not_found_after_a_rejected_try_is_raised(by: Address, end: Exception) -> None:
-    gone = env(by, end, GONE, proof=Proof.APPLIED)
+    gone = env(by, end, GONE, proof=LookupResult.APPLIED)
 
     with pytest.raises(ActivityNotFoundError):
         await gone.end()
@@ -155,7 +157,7 @@ async def test_call_by_token_is_retried_after_a_lost_reply_without_a_lookup() ->
 
 
 async def test_call_by_ids_is_looked_up_before_a_retry() -> None:
-    applied, not_applied = env(BY_IDS, LOST, proof=Proof.APPLIED), env(BY_IDS, LOST)
+    applied, not_applied = env(BY_IDS, LOST, proof=LookupResult.APPLIED), env(BY_IDS, LOST)
 
     await applied.end()
     await not_applied.end()
@@ -166,7 +168,7 @@ async def test_call_by_ids_is_looked_up_before_a_retry() -> None:
 
 @pytest.mark.parametrize("by", [BY_IDS, OF_THE_LATEST], ids=["ids", "ids of the latest"])
 async def test_call_by_ids_is_unproven_if_the_lookup_shows_nothing(by: Address) -> None:
-    hidden = env(by, LOST, proof=Proof.NOTHING)
+    hidden = env(by, LOST, proof=LookupResult.NOTHING)
 
     with pytest.raises(CompletionUnprovenError):
         await hidden.end()
@@ -196,7 +198,7 @@ async def test_call_by_ids_without_a_run_is_not_retried_after_a_lost_reply() -> 
 
 
 async def test_call_by_ids_without_a_run_is_looked_up_after_a_lost_reply() -> None:
-    applied = env(OF_THE_LATEST, LOST, proof=Proof.APPLIED)
+    applied = env(OF_THE_LATEST, LOST, proof=LookupResult.APPLIED)
 
     await applied.end()
 
@@ -204,7 +206,7 @@ async def test_call_by_ids_without_a_run_is_looked_up_after_a_lost_reply() -> No
 
 
 async def test_not_found_after_a_lost_reply_is_looked_up() -> None:
-    ours = env(BY_TOKEN, LOST, GONE, proof=Proof.APPLIED)
+    ours = env(BY_TOKEN, LOST, GONE, proof=LookupResult.APPLIED)
 
     await ours.end()
 
@@ -213,7 +215,7 @@ async def test_not_found_after_a_lost_reply_is_looked_up() -> None:
 
 @repeatable
 async def test_not_found_is_raised_if_history_shows_another_identity(by: Address) -> None:
-    somebody = env(by, LOST, GONE, proof=Proof.NOT_APPLIED)
+    somebody = env(by, LOST, GONE, proof=LookupResult.NOT_APPLIED)
 
     with pytest.raises(ActivityNotFoundError) as caught:
         await somebody.end()
@@ -222,9 +224,9 @@ async def test_not_found_is_raised_if_history_shows_another_identity(by: Address
 
 
 @pytest.mark.parametrize(
-    "proof", [Proof.NOTHING, REFUSED, DOWN], ids=["nothing", "refused", "down"]
+    "proof", [LookupResult.NOTHING, REFUSED, DOWN], ids=["nothing", "refused", "down"]
 )
-async def test_call_without_evidence_is_unproven(proof: Proof | Exception) -> None:
+async def test_call_without_evidence_is_unproven(proof: LookupResult | Exception) -> None:
     unproven = env(BY_TOKEN, LOST, GONE, proof=proof)
 
     with pytest.raises(CompletionUnprovenError) as caught:
@@ -236,7 +238,7 @@ async def test_call_without_evidence_is_unproven(proof: Proof | Exception) -> No
 
 @repeatable
 async def test_final_lookup_finds_an_applied_call_when_no_try_gets_a_reply(by: Address) -> None:
-    applied = env(by, *[LOST] * 99, proof=Proof.APPLIED)
+    applied = env(by, *[LOST] * 99, proof=LookupResult.APPLIED)
 
     await applied.end()
 
@@ -300,7 +302,7 @@ async def test_token_that_a_reset_invalidated_raises_the_reset_error(
 async def test_heartbeat_is_retried_after_a_lost_reply_without_proof(
     by: Address,
 ) -> None:
-    heartbeats, gone = env(by, LOST, DOWN), env(by, LOST, GONE, proof=Proof.APPLIED)
+    heartbeats, gone = env(by, LOST, DOWN), env(by, LOST, GONE, proof=LookupResult.APPLIED)
 
     response: object = await heartbeats.call().heartbeat(None)
     with pytest.raises(ActivityNotFoundError):

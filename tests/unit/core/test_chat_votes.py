@@ -6,13 +6,13 @@ from ringback.core.chat_votes import SLOTS, ChatVoteService
 from ringback.core.services import run_services
 from ringback.domain.ids import CallbackId
 from ringback.domain.policy import Voter
-from ringback.ports.chat import Choice, Stranger
+from ringback.ports.chat import ChatChoice, Stranger
 from ringback.store.sql_store import SqlStore
 from ringback.testing import FakeActivities
 from tests import factories
 from tests.loops import idle
 
-CHOICE = Choice(CallbackId("cb_1"), "d", approved=True)
+CHOICE = ChatChoice(CallbackId("cb_1"), "d", approved=True)
 ADA = {"account": "U1", "team": "T1"}
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 
-from ringback.core.inbox import Decided, InboxService, Ticked
+from ringback.core.inbox import DecidedQuestion, InboxService, Ticked
 from ringback.core.receipt import Receipt
 from ringback.core.services import run_services
 from ringback.core.validation import AnswerValidator
@@ -46,7 +46,7 @@ class Inbox:
         asked = {"policy": POLICY, **options}
         return await open_callback(self.store, self.activities, ref, **asked)
 
-    async def decide(self, *ticked: Ticked, approved: bool = True) -> list[Decided]:
+    async def decide(self, *ticked: Ticked, approved: bool = True) -> list[DecidedQuestion]:
         return list(await self.service.decide(ticked, ADA, approved=approved, reason="because"))
 
 

@@ -24,12 +24,12 @@ from ringback.domain.callback import Callback
 from ringback.domain.durations import format_instant
 from ringback.domain.webhook import Webhook
 from ringback.ports.webhooks import (
-    Message,
     NotReceived,
     Received,
     Reception,
     Undeliverable,
     WebhookEnd,
+    WebhookMessage,
 )
 from ringback.store.sql_store import SqlStore
 from ringback.testing import ManualClock
@@ -51,13 +51,13 @@ class Receiver:
     """
 
     def __init__(self) -> None:
-        self.got: list[Message] = []
+        self.got: list[WebhookMessage] = []
         self.answers: list[Reception | Exception] = []
         self.is_listening = asyncio.Event()
         self.is_listening.set()
         self.dead: str | None = None
 
-    async def send(self, message: Message) -> Reception:
+    async def send(self, message: WebhookMessage) -> Reception:
         self.got.append(message)
         await self.is_listening.wait()
         if self.dead is not None and message.url.startswith(self.dead):

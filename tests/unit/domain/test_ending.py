@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from ringback.domain.callback import Accepted, Callback, State
-from ringback.domain.ending import Ending, describe_end, name_end
+from ringback.domain.ending import QuestionEnding, describe_end, name_end
 from ringback.domain.ids import OutcomeId
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.domain.policy import Policy, Proof
@@ -42,7 +42,7 @@ async def test_question_closed_without_an_answer_says_why() -> None:
     over = replace(callback, state=State.EXPIRED, expired_because="the workflow was canceled")
 
     sentence = "Closed without an answer: the workflow was canceled."
-    assert describe_end(over) == Ending("No longer needed", sentence)
+    assert describe_end(over) == QuestionEnding("No longer needed", sentence)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ async def test_question_closed_without_an_answer_says_why() -> None:
 async def test_states_differ_in_their_text(state: State, heading: str, expected: str) -> None:
     proof: dict[str, object] = {"closed": "terminated", "at": "noon"}
 
-    assert describe_end(await ended(state, proof=proof)) == Ending(heading, expected)
+    assert describe_end(await ended(state, proof=proof)) == QuestionEnding(heading, expected)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ async def test_answer_is_named(
 ) -> None:
     callback = await ended(State.APPLIED, outcome, policy=policy)
 
-    assert describe_end(callback) == Ending(heading, f"Applied: {expected}.")
+    assert describe_end(callback) == QuestionEnding(heading, f"Applied: {expected}.")
 
 
 def said(*, approved: bool) -> Vote:
@@ -127,10 +127,10 @@ async def test_default_answer_is_marked_as_one() -> None:
     callback = await ended(State.APPLIED, REJECTED, is_default=True)
 
     sentence = "Applied: no decision in time, so the default counts."
-    assert describe_end(callback) == Ending("No decision in time", sentence)
+    assert describe_end(callback) == QuestionEnding("No decision in time", sentence)
 
 
 async def test_cancellation_that_was_due_is_not_a_default_answer() -> None:
     callback = await ended(State.APPLIED, Canceled(None), is_default=True)
 
-    assert describe_end(callback) == Ending("Canceled", "Applied: canceled.")
+    assert describe_end(callback) == QuestionEnding("Canceled", "Applied: canceled.")

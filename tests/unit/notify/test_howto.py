@@ -11,7 +11,7 @@ import pytest
 from ringback.domain.audit import AuditEntry, AuditKind
 from ringback.domain.webhook import NOTIFIED, makes_unwanted, to_body, to_type
 from ringback.notify.webhook import from_secret, sign
-from ringback.ports.webhooks import Message
+from ringback.ports.webhooks import WebhookMessage
 from tests import factories
 
 HOWTO = Path(__file__).parents[3] / "docs" / "howto" / "webhooks.md"
@@ -32,7 +32,7 @@ def receiver(monkeypatch: pytest.MonkeyPatch) -> httpx2.AsyncClient:
 
 def signed(body: bytes) -> dict[str, str]:
     now = datetime.now(UTC)  # noqa: TID251 - the receiver has its own clock
-    return sign(Message("no_1", "", body), now, [SECRET])
+    return sign(WebhookMessage("no_1", "", body), now, [SECRET])
 
 
 async def test_howto_receiver_accepts_message_and_ignores_its_repetition(

@@ -9,14 +9,14 @@ from standardwebhooks.webhooks import Webhook
 
 from ringback.domain.errors import ConfigurationError
 from ringback.notify.webhook import from_secret, sign, to_secret
-from ringback.ports.webhooks import Message
+from ringback.ports.webhooks import WebhookMessage
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 - from the specification's own tests
 AT = datetime(2030, 1, 1, 12, 0, 0, 900_000, tzinfo=UTC)
 
 
-def message(body: bytes = b'{"test": 2432232314}') -> Message:
-    return Message("msg_p5jXN8AQM9LWM0D4loKWxJek", "https://outside.example", body)
+def message(body: bytes = b'{"test": 2432232314}') -> WebhookMessage:
+    return WebhookMessage("msg_p5jXN8AQM9LWM0D4loKWxJek", "https://outside.example", body)
 
 
 @given(st.text(), st.binary(min_size=24, max_size=64))

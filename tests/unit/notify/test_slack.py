@@ -13,7 +13,7 @@ from ringback.domain.person import Directory
 from ringback.domain.policy import Proof, Voter
 from ringback.notify.slack import CACHED_FOR, Slack
 from ringback.notify.slack_api import opened_slack
-from ringback.ports.chat import APPROVE, REASON, REJECT, Choice, Stranger
+from ringback.ports.chat import APPROVE, REASON, REJECT, ChatChoice, Stranger
 from ringback.ports.notifications import NotSent, PersonalMessage, Sent, Unsendable
 from ringback.testing import ManualClock
 from tests import factories
@@ -318,7 +318,7 @@ async def test_failed_identification_is_not_cached(slack: Slack, server: SlackSe
 
 
 async def test_form_asks_for_a_reason(slack: Slack, server: SlackServer) -> None:
-    choice = Choice(ID, "0123abcd", approved=False)
+    choice = ChatChoice(ID, "0123abcd", approved=False)
 
     why = await slack.ask_reason(
         "1.2", choice, title="Order 7 " + "x" * 300, is_required=True, reply_to="https://x"
@@ -336,7 +336,7 @@ async def test_form_that_cannot_be_opened_says_what_to_do(
     slack: Slack, server: SlackServer
 ) -> None:
     server.errors["views.open"] = "expired_trigger_id"
-    choice = Choice(ID, "0123abcd", approved=False)
+    choice = ChatChoice(ID, "0123abcd", approved=False)
 
     why = await slack.ask_reason("1", choice, title="t", is_required=False, reply_to="")
 

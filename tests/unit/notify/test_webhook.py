@@ -23,7 +23,7 @@ from ringback.notify.webhook import (
     opened_webhooks,
     retry_after,
 )
-from ringback.ports.webhooks import Message, NotReceived, Received, Reception, Undeliverable
+from ringback.ports.webhooks import NotReceived, Received, Reception, Undeliverable, WebhookMessage
 from ringback.testing import ManualClock
 from tests.certificates import certificate, server_context
 from tests.loops import ManualTimeLoop, run_in_manual_time
@@ -53,8 +53,8 @@ def opened() -> AbstractAsyncContextManager[Webhooks]:
     return opened_webhooks([SECRET], clock=clock, network=network)
 
 
-def message(receiver: Receiver, path: str = "/told?key=hush") -> Message:
-    return Message("no_1", f"http://outside.example:{receiver.port}{path}", b'{"type":"x"}')
+def message(receiver: Receiver, path: str = "/told?key=hush") -> WebhookMessage:
+    return WebhookMessage("no_1", f"http://outside.example:{receiver.port}{path}", b'{"type":"x"}')
 
 
 async def test_message_is_posted_and_verified_by_reference_library(
@@ -213,7 +213,7 @@ async def test_address_is_checked_for_each_connection(receiver: Receiver) -> Non
     ],
 )
 async def test_invalid_url_is_undeliverable(webhooks: Webhooks, url: str) -> None:
-    reception = await webhooks.send(Message("no_1", url, b"{}"))
+    reception = await webhooks.send(WebhookMessage("no_1", url, b"{}"))
 
     with pytest.raises(ValueError, match="the address") as refused:
         parse_url("the address", url)
@@ -232,7 +232,7 @@ def test_send_never_raises_whatever_the_url(url: str) -> None:
         async with opened_webhooks(
             [SECRET], clock=ManualClock(), network=network, trust=trust
         ) as webhooks:
-            return await webhooks.send(Message("no_1", url, b"{}"))
+            return await webhooks.send(WebhookMessage("no_1", url, b"{}"))
 
     assert isinstance(asyncio.run(send()), Undeliverable | NotReceived)
 
@@ -263,7 +263,7 @@ def test_retry_after_never_raises(text: str) -> None:
 
 
 async def test_without_secret_nothing_is_sent_and_the_reason_names_the_setting() -> None:
-    reception = await Unsigned().send(Message("no_1", "https://outside.example", b"{}"))
+    reception = await Unsigned().send(WebhookMessage("no_1", "https://outside.example", b"{}"))
 
     assert isinstance(reception, NotReceived)
     assert "RINGBACK_WEBHOOK_SECRETS" in reception.reason
@@ -285,7 +285,7 @@ async def test_tls_verifies_the_name_and_not_the_address(
         opened_webhooks([SECRET], clock=ManualClock(), network=network, trust=trust) as webhooks,
     ):
         url = f"https://outside.example:{receiver.port}/"
-        reception = await webhooks.send(Message("no_1", url, b"{}"))
+        reception = await webhooks.send(WebhookMessage("no_1", url, b"{}"))
 
     assert isinstance(reception, expected)
     assert len(receiver.got) == (expected is Received)

@@ -5,8 +5,8 @@ import traceback
 import pytest
 
 from ringback.domain.errors import QueueUnavailableError
-from ringback.ports.queue import Message
-from ringback.queues.drivers import Buffer, Place, to_headers
+from ringback.ports.queue import QueueMessage
+from ringback.queues.drivers import Buffer, QueueAddress, to_headers
 
 URLS = [
     ("amqp://user:s3cret%2F@rabbit:5671/vhost", ["s3cret%2F", "s3cret/"], "rabbit:5671"),
@@ -23,7 +23,7 @@ URLS = [
 async def test_error_names_the_server_and_hides_the_secrets(
     url: str, secrets: list[str], address: str
 ) -> None:
-    place = Place("Broker", url, "queue 'answers'")
+    place = QueueAddress("Broker", url, "queue 'answers'")
     quoted = f"{url} {' '.join(secrets)} refused"
 
     with pytest.raises(QueueUnavailableError) as caught:
@@ -38,13 +38,13 @@ async def test_error_names_the_server_and_hides_the_secrets(
 
 async def test_error_without_a_text_has_its_type() -> None:
     with pytest.raises(QueueUnavailableError, match="ConnectionResetError"):
-        async with Place("Broker", "amqp://host", "queue").reached():
+        async with QueueAddress("Broker", "amqp://host", "queue").reached():
             raise ConnectionResetError
 
 
 async def test_reply_that_does_not_come_is_an_error() -> None:
     with pytest.raises(QueueUnavailableError, match="did not reply in 0 seconds"):
-        async with Place("Broker", "amqp://host", "queue").reached(seconds=0):
+        async with QueueAddress("Broker", "amqp://host", "queue").reached(seconds=0):
             await Buffer().take(1)
 
 
@@ -71,7 +71,7 @@ def test_only_the_first_hundred_headers_count() -> None:
 
 async def test_lost_connection_ends_a_wait_and_forgets_what_was_not_received() -> None:
     buffer = Buffer()
-    buffer.put(Message(b"1", {}, None, 1))
+    buffer.put(QueueMessage(b"1", {}, None, 1))
 
     buffer.fail(QueueUnavailableError("cut"))
     buffer.fail(QueueUnavailableError("later"))

@@ -18,7 +18,7 @@ from ringback.temporal.limits import (
     DEFAULT_BLOB_LIMIT,
     RETRYABLE_FAILURE_LIMIT,
     SURELY_TAKEN,
-    Limits,
+    NamespaceLimits,
     check_size,
 )
 from tests.loops import idle
@@ -57,8 +57,8 @@ class Namespaces:
         limits = NamespaceInfo.Limits(blob_size_limit_error=self.limit)
         return DescribeNamespaceResponse(namespace_info=NamespaceInfo(limits=limits))
 
-    def limits(self) -> Limits:
-        return Limits(cast("Client", self), monotonic=lambda: self.now, sleep=self.sleep)
+    def limits(self) -> NamespaceLimits:
+        return NamespaceLimits(cast("Client", self), monotonic=lambda: self.now, sleep=self.sleep)
 
     async def sleep(self, seconds: float) -> None:
         """Let time pass when the test says so."""

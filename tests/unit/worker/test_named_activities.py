@@ -12,7 +12,7 @@ from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue, RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
 
-from ringback.ports.webhooks import Message, NotReceived, Received, Reception, Undeliverable
+from ringback.ports.webhooks import NotReceived, Received, Reception, Undeliverable, WebhookMessage
 from ringback.testing import ActivityTestEnvironment, activity_environment
 from ringback.worker.named_activities import NamedActivities
 
@@ -43,11 +43,11 @@ class FakeSender:
         during: What happens while a message is sent.
     """
 
-    sent: list[Message] = field(default_factory=list)
+    sent: list[WebhookMessage] = field(default_factory=list)
     receptions: list[Reception] = field(default_factory=list)
     during: Callable[[Any], Coroutine[Any, Any, None]] | None = None
 
-    async def send(self, message: Message) -> Reception:
+    async def send(self, message: WebhookMessage) -> Reception:
         self.sent.append(message)
         if self.during is not None:
             await self.during(json.loads(message.body))

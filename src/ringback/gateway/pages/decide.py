@@ -29,7 +29,7 @@ from ringback.gateway.pages import form_values
 from ringback.gateway.pages.form_model import MISSING
 from ringback.gateway.pages.form_values import FormValues
 from ringback.gateway.pages.question import (
-    Question,
+    QuestionView,
     Typed,
     Visit,
     find_question,
@@ -207,7 +207,7 @@ def _show_kept(obstacle: Obstacle, pairs: Pairs, *, status: int) -> Response:
     return render_page("not_sent.html", shown, status=status)
 
 
-def _read(question: Question, pairs: Pairs) -> _Sent:
+def _read(question: QuestionView, pairs: Pairs) -> _Sent:
     given = to_fields(pairs)
     choice = given.get("choice", "")
     reason = given.get("reason", "").replace("\r\n", "\n")
@@ -233,7 +233,7 @@ def _read(question: Question, pairs: Pairs) -> _Sent:
     )
 
 
-def _is_asked(question: Question, choice: str, values: FormValues | None) -> bool:
+def _is_asked(question: QuestionView, choice: str, values: FormValues | None) -> bool:
     """Return whether the form counts. A no needs none."""
     form, policy = question.form, question.policy
     if not question.is_decision or policy is None or form is None or values is None:
@@ -245,7 +245,7 @@ def _is_asked(question: Question, choice: str, values: FormValues | None) -> boo
     return choice != "reject" and form_values.is_filled_in(form, values)
 
 
-async def _check_schema(gateway: Gateway, question: Question, sent: _Sent) -> _Sent:
+async def _check_schema(gateway: Gateway, question: QuestionView, sent: _Sent) -> _Sent:
     values = sent.checked
     if question.schema is None or values is None or values.draft is None:
         return sent
@@ -266,7 +266,7 @@ def _with_problems(typed: Typed, problems: Sequence[Problem]) -> Typed:
 _OWN: Final = frozenset({"/reason", "/choice", "/approved"})
 
 
-async def _store(visit: Visit, question: Question, sent: _Sent) -> Receipt:
+async def _store(visit: Visit, question: QuestionView, sent: _Sent) -> Receipt:
     gateway, door = visit.gateway, visit.door
     if question.policy is None:
         outcome = Completed(sent.body)

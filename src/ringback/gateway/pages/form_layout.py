@@ -58,11 +58,11 @@ class ShownOption:
     value: str
     label: str
     is_chosen: bool
-    inside: "Shown | None" = None
+    inside: "ShownField | None" = None
 
 
 @dataclass(slots=True, kw_only=True)
-class Shown:
+class ShownField:
     """One field as the template shows it.
 
     Attributes:
@@ -95,7 +95,7 @@ class Shown:
     attributes: dict[str, str] = field(default_factory=dict)
     schema: str = ""
     options: list[ShownOption] = field(default_factory=list)
-    children: list["Shown"] = field(default_factory=list)
+    children: list["ShownField"] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     has_focus: bool = False
 
@@ -116,8 +116,8 @@ class Layout:
         problems: Problems that belong to no field.
     """
 
-    root: Shown
-    fields: list[Shown]
+    root: ShownField
+    fields: list[ShownField]
     problems: list[str]
 
 
@@ -139,11 +139,11 @@ class _Layouter:
     def __init__(self, values: FormValues) -> None:
         self._values = values
         self._count = 0
-        self._by_pointer: dict[str, Shown] = {}
+        self._by_pointer: dict[str, ShownField] = {}
         self._needs_focus = bool(values.focus)
-        self.fields: list[Shown] = []
+        self.fields: list[ShownField] = []
 
-    def find(self, pointer: str) -> Shown | None:
+    def find(self, pointer: str) -> ShownField | None:
         """Return the field at a JSON Pointer, or the nearest around it."""
         while pointer not in self._by_pointer:
             pointer, slash, _ = pointer.rpartition("/")
@@ -151,13 +151,15 @@ class _Layouter:
                 return None
         return self._by_pointer[pointer]
 
-    def show(self, one: Field, name: str, pointer: str | None, *, is_inside: bool = False) -> Shown:
+    def show(
+        self, one: Field, name: str, pointer: str | None, *, is_inside: bool = False
+    ) -> ShownField:
         """Return a field with those in it.
 
         `pointer` is `None` in a branch that was not chosen, which no problem is about. `is_inside`
         marks a branch, whose union already has the problems.
         """
-        shown = Shown(
+        shown = ShownField(
             kind="constant",
             id=self._new_id(),
             name=name,
@@ -191,12 +193,12 @@ class _Layouter:
         self._count += 1
         return f"field-{self._count}"
 
-    def _focus(self, shown: Shown) -> None:
+    def _focus(self, shown: ShownField) -> None:
         focus = self._values.focus
         if self._needs_focus and (shown.name == focus or shown.name.startswith(f"{focus}/")):
             shown.has_focus, self._needs_focus = True, False
 
-    def _show_input(self, shown: Shown, one: Input) -> None:
+    def _show_input(self, shown: ShownField, one: Input) -> None:
         (shown.text,) = self._values.typed.get(shown.name, [""])[:1]
         is_long = one.control in {Control.LONG_TEXT, Control.JSON}
         # A browser removes line breaks from an input.
@@ -206,7 +208,7 @@ class _Layouter:
         shown.attributes = _attributes(one)
         self._focus(shown)
 
-    def _show_choice(self, shown: Shown, one: Choice) -> None:
+    def _show_choice(self, shown: ShownField, one: Choice) -> None:
         is_long = len(one.options) > MOST_RADIOS and not one.is_many
         shown.kind = "checkboxes" if one.is_many else "select" if is_long else "radios"
         chosen = chosen_options(one, shown.name, self._values.typed)
@@ -219,7 +221,7 @@ class _Layouter:
             shown.id = shown.options[0].id
         self._focus(shown)
 
-    def _show_rows(self, shown: Shown, one: Rows, pointer: str | None) -> None:
+    def _show_rows(self, shown: ShownField, one: Rows, pointer: str | None) -> None:
         shown.kind = "rows"
         count = count_rows(one, shown.name, self._values.typed)
         shown.text = str(count)
@@ -233,7 +235,7 @@ class _Layouter:
         if self._values.focus == f"{shown.name}~rows":
             shown.has_focus = True
 
-    def _show_union(self, shown: Shown, one: Union, pointer: str | None) -> None:
+    def _show_union(self, shown: ShownField, one: Union, pointer: str | None) -> None:
         shown.kind = "union"
         chosen = chosen_branch(one, shown.name, self._values.typed)
         for number, branch in enumerate(one.branches):

@@ -27,7 +27,7 @@ _UNKNOWN: Final = object()
 """The first value of a field in an object that the schema gives no default."""
 
 
-class Reader:
+class FormReader:
     """Reads fields as JSON text, and collects problems.
 
     A field that shows what it showed first keeps its first value exactly, and stays absent if it

@@ -7,7 +7,7 @@ from typing import Any, Final
 from ringback.domain.errors import Problem
 from ringback.gateway.pages.form_fill import fill
 from ringback.gateway.pages.form_model import MISSING, ROOT, Field, Form, Input, describe_pattern
-from ringback.gateway.pages.form_reader import Reader, list_names
+from ringback.gateway.pages.form_reader import FormReader, list_names
 from ringback.gateway.pages.form_rows import (
     PLACES,
     Typed,
@@ -85,7 +85,7 @@ def initial_values(form: Form, value: Any = MISSING) -> FormValues:
 
 def is_filled_in(form: Form, values: FormValues) -> bool:
     """Return whether somebody has changed what the form shows at first."""
-    return Reader(form, values.typed).is_changed
+    return FormReader(form, values.typed).is_changed
 
 
 def read_form(form: Form, pairs: Iterable[tuple[str, str]]) -> FormValues:
@@ -100,7 +100,7 @@ def read_form(form: Form, pairs: Iterable[tuple[str, str]]) -> FormValues:
         typed.setdefault(name, []).append(text.replace("\r\n", "\n"))
     if not typed.keys().isdisjoint({_ADD, _REMOVE, _REFRESH}):
         return FormValues(typed, focus=_change_rows(typed))
-    reader = Reader(form, typed)
+    reader = FormReader(form, typed)
     result = reader.read()
     known = set(list_names(form.root, ROOT, typed))
     unknown = next((name for name in typed if name not in known and name.startswith(ROOT)), None)

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from ringback.core.inbox import Decided, Ticked
+from ringback.core.inbox import DecidedQuestion, Ticked
 from ringback.core.operations import get_callback
 from ringback.core.receipt import Receipt
 from ringback.domain.assignment import Actor
@@ -24,7 +24,7 @@ from ringback.gateway.gateway import Gateway, GatewayOf
 from ringback.gateway.identity.csrf import CSRF_FIELD, csrf_token, find_obstacle
 from ringback.gateway.identity.person import PersonOf, RequiredPerson
 from ringback.gateway.page import render_page
-from ringback.gateway.pages.inbox_list import Typed, read_query, show_list, title_of
+from ringback.gateway.pages.inbox_list import TypedBelowList, read_query, show_list, title_of
 from ringback.gateway.replies import STATUS
 
 router = APIRouter(include_in_schema=False)
@@ -148,7 +148,7 @@ def _find_kept(gateway: Gateway, request: Request, pairs: Pairs) -> Response | N
     return render_page("not_sent.html", shown, status=_CONFLICT)
 
 
-def _read_decision(pairs: Pairs) -> tuple[Typed, list[Ticked]]:
+def _read_decision(pairs: Pairs) -> tuple[TypedBelowList, list[Ticked]]:
     fields = to_fields(pairs)
     values = list(dict.fromkeys(value for name, value in pairs if name == "ticked"))
     choice = fields.get("choice", "")
@@ -168,10 +168,10 @@ def _read_decision(pairs: Pairs) -> tuple[Typed, list[Ticked]]:
         problems.append("Choose whether you approve or reject.")
     if len(reason) > LONGEST_REASON:
         problems.append(f"Write a reason of at most {LONGEST_REASON} characters.")
-    return Typed(choice, reason, frozenset(values), problems), ticked
+    return TypedBelowList(choice, reason, frozenset(values), problems), ticked
 
 
-def _to_result(decided: Decided, person: Person) -> dict[str, Any]:
+def _to_result(decided: DecidedQuestion, person: Person) -> dict[str, Any]:
     callback, result = decided.callback, decided.result
     is_shown = callback is not None and _may_see(callback, person)
     said = {

@@ -41,7 +41,7 @@ _ADMINS_ONLY: Final = "only admins may list the questions to everybody"
 
 
 @dataclass(frozen=True, slots=True)
-class Typed:
+class TypedBelowList:
     """What was typed below the list, shown again.
 
     Attributes:
@@ -94,7 +94,7 @@ async def show_list(
     person: Person,
     *,
     query: InboxQuery,
-    typed: Typed = Typed(),
+    typed: TypedBelowList = TypedBelowList(),
     status: int = 200,
 ) -> Response:
     """Return the page of a list."""

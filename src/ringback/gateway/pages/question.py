@@ -96,7 +96,7 @@ class Typed:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class QuestionView:
     """A callback as the page shows it.
 
     Attributes:
@@ -168,7 +168,7 @@ def open_by_person(callback_id: CallbackId, person: Person) -> Door:
     return Door(callback_id, f"/inbox/{callback_id}", person.to_voter(), person)
 
 
-async def find_question(visit: Visit) -> Question:
+async def find_question(visit: Visit) -> QuestionView:
     """Return the callback of a page.
 
     Raises:
@@ -184,8 +184,8 @@ async def find_question(visit: Visit) -> Question:
     schema = None if schema_id is None else (await gateway.store.schemas([schema_id]))[schema_id]
     is_decision = callback.options.policy is not None and callback.options.policy.is_decision
     if schema is None and is_decision:
-        return Question(seen, votes, None, None)
-    return Question(seen, votes, to_form(json.loads(schema) if schema else ANY_JSON), schema)
+        return QuestionView(seen, votes, None, None)
+    return QuestionView(seen, votes, to_form(json.loads(schema) if schema else ANY_JSON), schema)
 
 
 def _may_see(callback: Callback, votes: Sequence[Vote], door: Door) -> bool:
@@ -199,7 +199,7 @@ def _may_see(callback: Callback, votes: Sequence[Vote], door: Door) -> bool:
 
 async def show_question(
     visit: Visit,
-    question: Question,
+    question: QuestionView,
     *,
     typed: Typed | None = None,
     obstacle: Obstacle | None = None,
@@ -257,7 +257,7 @@ async def show_question(
     return render_page("question.html", shown, status=status, has_script=True)
 
 
-def _why_no_form(question: Question, door: Door) -> str | None:
+def _why_no_form(question: QuestionView, door: Door) -> str | None:
     """Return why this person cannot decide; `None` if they can."""
     policy, callback = question.policy, question.callback
     if door.link is not None and Verb.COMPLETE not in door.link.verbs:
@@ -288,7 +288,7 @@ def _to_shown_vote(vote: Vote, now: datetime) -> dict[str, Any]:
     }
 
 
-def _to_program(gateway: Gateway, door: Door, question: Question) -> dict[str, Any] | None:
+def _to_program(gateway: Gateway, door: Door, question: QuestionView) -> dict[str, Any] | None:
     """Return how a program can answer by this link; `None` where only people can."""
     policy = question.policy
     if door.link is None or door.link_text is None or (policy and not policy.link_may_decide):
