@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from ringback.core.hooks import NO_HOOKS
-from ringback.gateway.source_ledger import SourceLedger
+from ringback.gateway.source_door import SourceLedger
 from tests.browser.test_pages import check_accessible, looks
 from tests.unit.gateway.house import House
 from tests.unit.gateway.sources import run_of, signed, sources_of

@@ -80,4 +80,4 @@ async def all_pages(store: Store, query: InboxQuery) -> list[CallbackId]:
         found += [entry.callback.id for entry in page.entries]
         if page.next is None:
             return found
-        query = query.continue_after(page.next)
+        query = replace(query, after=page.next)

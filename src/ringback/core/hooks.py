@@ -1,7 +1,9 @@
 """Hooks: what a gateway reports of its work to the program that runs it, and to its metrics."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from types import FunctionType
+from typing import Any
 
 from ringback.core.spans import NO_TRACER, Tracer
 from ringback.domain.errors import RingbackError
@@ -115,86 +117,14 @@ class HooksOfAll(Hooks):
         self._all = tuple(one for one in hooks if one is not NO_HOOKS)
         self.tracer = tracer
 
-    def callback_opened(self, callback_id: CallbackId, *, is_new: bool) -> None:
-        for hooks in self._all:
-            hooks.callback_opened(callback_id, is_new=is_new)
 
-    def answers_accepted(self, answers: Sequence[Answer]) -> None:
+def _report_to_all(event: str) -> Callable[..., None]:
+    def report(self: HooksOfAll, *args: Any, **facts: Any) -> None:
         for hooks in self._all:
-            hooks.answers_accepted(answers)
+            getattr(hooks, event)(*args, **facts)
 
-    def answer_repeated(self) -> None:
-        for hooks in self._all:
-            hooks.answer_repeated()
+    return report
 
-    def answer_refused(self, error: RingbackError) -> None:
-        for hooks in self._all:
-            hooks.answer_refused(error)
 
-    def outcomes_settled(self, settlements: Sequence[Settlement]) -> None:
-        for hooks in self._all:
-            hooks.outcomes_settled(settlements)
-
-    def outcome_applied(self, waited: timedelta) -> None:
-        for hooks in self._all:
-            hooks.outcome_applied(waited)
-
-    def delivery_postponed(self) -> None:
-        for hooks in self._all:
-            hooks.delivery_postponed()
-
-    def poll_ended(self, result: str) -> None:
-        for hooks in self._all:
-            hooks.poll_ended(result)
-
-    def heartbeats_received(self, count: int) -> None:
-        for hooks in self._all:
-            hooks.heartbeats_received(count)
-
-    def heartbeat_sent(self) -> None:
-        for hooks in self._all:
-            hooks.heartbeat_sent()
-
-    def webhook_ended(self, result: str) -> None:
-        for hooks in self._all:
-            hooks.webhook_ended(result)
-
-    def notification_ended(self, channel: str, result: str) -> None:
-        for hooks in self._all:
-            hooks.notification_ended(channel, result)
-
-    def source_request_ended(self, source: str, result: str) -> None:
-        for hooks in self._all:
-            hooks.source_request_ended(source, result)
-
-    def queue_message_ended(self, queue: str, result: str) -> None:
-        for hooks in self._all:
-            hooks.queue_message_ended(queue, result)
-
-    def queue_changed(self, queue: str, *, is_connected: bool) -> None:
-        for hooks in self._all:
-            hooks.queue_changed(queue, is_connected=is_connected)
-
-    def event_dead(self, source: str) -> None:
-        for hooks in self._all:
-            hooks.event_dead(source)
-
-    def key_refused(self, result: str) -> None:
-        for hooks in self._all:
-            hooks.key_refused(result)
-
-    def commit_ended(self, kind: str, size: int, seconds: float) -> None:
-        for hooks in self._all:
-            hooks.commit_ended(kind, size, seconds)
-
-    def limit_reached(self, limit: str) -> None:
-        for hooks in self._all:
-            hooks.limit_reached(limit)
-
-    def body_bytes_changed(self, in_flight: int) -> None:
-        for hooks in self._all:
-            hooks.body_bytes_changed(in_flight)
-
-    def rows_purged(self, kind: str, count: int) -> None:
-        for hooks in self._all:
-            hooks.rows_purged(kind, count)
+for _event in [name for name, one in vars(Hooks).items() if isinstance(one, FunctionType)]:
+    setattr(HooksOfAll, _event, _report_to_all(_event))

@@ -1,7 +1,7 @@
 """The inbox: which questions to people a list shows, and in which order."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Final, Self
@@ -130,10 +130,6 @@ class InboxQuery:
     def is_by_vote(self) -> bool:
         """Whether the list contains the questions that the user has voted on."""
         return self.scope is Scope.MINE and self.show is Show.DECIDED
-
-    def continue_after(self, cursor: Cursor) -> "InboxQuery":
-        """Return the query for what follows `cursor`."""
-        return replace(self, after=cursor)
 
 
 @dataclass(frozen=True, slots=True)

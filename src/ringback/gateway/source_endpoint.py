@@ -22,8 +22,7 @@ from ringback.gateway.body import read_body, run_apart
 from ringback.gateway.encoded_bodies import unpack_body
 from ringback.gateway.gateway import Gateway, GatewayOf
 from ringback.gateway.replies import not_found, on_ringback_error, problem
-from ringback.gateway.source_door import SourceDoor
-from ringback.gateway.source_ledger import ACCEPTED, DUPLICATE, HANDSHAKE, RATE_LIMITED
+from ringback.gateway.source_door import ACCEPTED, DUPLICATE, HANDSHAKE, RATE_LIMITED, SourceDoor
 from ringback.ports.events import SourceDelivery
 from ringback.sources.config import Source
 from ringback.sources.handshakes import Reply, answer_handshake

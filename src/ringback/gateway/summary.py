@@ -12,7 +12,7 @@ from ringback.domain.ids import CallbackId
 from ringback.domain.link import Keyring
 from ringback.gateway.gateway import Gateway
 from ringback.gateway.health import TemporalStatus
-from ringback.gateway.source_ledger import NOT_REFUSED
+from ringback.gateway.source_door import NOT_REFUSED
 from ringback.ports.gauges import Troubles
 from ringback.schemas.retention import SummaryOut, TroubleOut
 

@@ -93,10 +93,7 @@ async def test_search_text_contains_what_a_person_remembers() -> None:
     assert search_text(await factories.opened(request)) == "pay\ngrösse\norder-17\nvip"
 
 
-def test_list_continues_after_a_cursor_with_the_same_filters() -> None:
-    cursor = Cursor(factories.NOW, CallbackId("cb_1"))
+def test_pages_of_decided_questions_are_by_vote() -> None:
+    page = replace(ADA, show=Show.DECIDED, after=Cursor(factories.NOW, CallbackId("cb_1")))
 
-    continued = replace(ADA, show=Show.DECIDED).continue_after(cursor)
-
-    assert continued == replace(ADA, show=Show.DECIDED, after=cursor)
-    assert continued.is_by_vote
+    assert page.is_by_vote

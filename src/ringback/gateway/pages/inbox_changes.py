@@ -45,11 +45,10 @@ _HAS_FORM: Final = "it has a form with required fields: open it and fill them in
 @router.post("/inbox/changes/votes")
 async def decide_ticked(gateway: GatewayOf, request: Request, person: PersonOf) -> Response:
     """Give the same vote on all ticked questions, and say for each what happened."""
-    pairs = await read_form(request, limit=_LARGEST)
-    kept = _find_kept(gateway, request, pairs)
-    if kept is not None or person is None:
-        assert kept is not None, "nobody is signed in, which is an obstacle"
-        return kept
+    read = await _read_change(gateway, request, person)
+    if isinstance(read, Response):
+        return read
+    pairs, person = read
     fields = to_fields(pairs)
     typed, ticked = _read_decision(pairs)
     if typed.problems:
@@ -99,11 +98,10 @@ async def ask_whom(
 @router.post("/inbox/changes/reassign")
 async def reassign(gateway: GatewayOf, request: Request, person: PersonOf) -> Response:
     """Ask other people instead."""
-    pairs = await read_form(request, limit=_LARGEST)
-    kept = _find_kept(gateway, request, pairs)
-    if kept is not None or person is None:
-        assert kept is not None, "nobody is signed in, which is an obstacle"
-        return kept
+    read = await _read_change(gateway, request, person)
+    if isinstance(read, Response):
+        return read
+    pairs, person = read
     fields = to_fields(pairs)
     callback = await _find_visible(gateway, person, fields.get("id", ""))
     names = fields.get("assignees", "").split("\n")
@@ -121,27 +119,30 @@ _Act: TypeAlias = Callable[[CallbackId, Actor], Awaitable[Callback]]
 async def _change(
     gateway: Gateway, request: Request, person: Person | None, *, act: _Act
 ) -> Response:
-    pairs = await read_form(request, limit=_LARGEST)
-    kept = _find_kept(gateway, request, pairs)
-    if kept is not None or person is None:
-        assert kept is not None, "nobody is signed in, which is an obstacle"
-        return kept
+    read = await _read_change(gateway, request, person)
+    if isinstance(read, Response):
+        return read
+    pairs, person = read
     fields = to_fields(pairs)
     callback = await _find_visible(gateway, person, fields.get("id", ""))
     await act(callback.id, _to_actor(person))
     return _go_to_list(gateway, fields)
 
 
-def _find_kept(gateway: Gateway, request: Request, pairs: Pairs) -> Response | None:
-    """Return a page that keeps what was typed, if the form cannot be used yet.
+async def _read_change(
+    gateway: Gateway, request: Request, person: Person | None
+) -> tuple[Pairs, Person] | Response:
+    """Return the form and who sent it; if it cannot be used yet, a page that keeps what was typed.
 
     Raises:
         CrossSiteRequestError: Another site sent it.
     """
+    pairs = await read_form(request, limit=_LARGEST)
     fields = to_fields(pairs)
     obstacle = find_obstacle(gateway, request, fields.get(CSRF_FIELD))
     if obstacle is None:
-        return None
+        assert person is not None, "that nobody is signed in is an obstacle"
+        return pairs, person
     kept = [(name, text) for name, text in pairs if name != CSRF_FIELD]
     kept.append((CSRF_FIELD, csrf_token(gateway, request)))
     shown = {"obstacle": obstacle, "kept": kept, "reason": fields.get("reason", "")}

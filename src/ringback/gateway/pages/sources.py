@@ -13,7 +13,7 @@ from ringback.gateway.identity.csrf import csrf_token
 from ringback.gateway.identity.login import SIGN_OUT
 from ringback.gateway.identity.person import RequiredPerson
 from ringback.gateway.page import render_page
-from ringback.gateway.source_ledger import NOT_REFUSED
+from ringback.gateway.source_door import NOT_REFUSED
 from ringback.gateway.source_view import describe_sources
 from ringback.gateway.static_files import TIMES_SCRIPT
 from ringback.schemas.sources import SourceOut

@@ -12,7 +12,7 @@ import pytest
 
 from ringback.core.hooks import Hooks
 from ringback.domain.api_key import Role
-from ringback.gateway.source_ledger import MOST_REFUSED
+from ringback.gateway.source_door import MOST_REFUSED
 from ringback.sources.queue_config import load_queues
 from tests.fake_edges import LIMIT
 from tests.loops import idle
