@@ -1,14 +1,12 @@
 """Commands by which an operator changes a callback."""
 
 import sys
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Annotated
 
 import typer
 
-from ringback.app.program import run
-from ringback.cli.gateway import operator_client
+from ringback.cli.gateway import call_gateway
 from ringback.cli.params import AsJson, CallbackArgument, to_duration
 from ringback.client.gateway_client import GatewayClient
 from ringback.domain.callback import State
@@ -26,7 +24,7 @@ def extend(
     as_json: AsJson = False,
 ) -> None:
     """Set the callback's deadline to DURATION from now."""
-    callback = run(_change(lambda client: client.extend(callback_id, within)))
+    callback = call_gateway(lambda client: client.extend(callback_id, within))
     assert callback.deadline_at is not None, "it was just set"
     until = format_instant(callback.deadline_at)
     _say(callback, f"may be answered until {until}", as_json=as_json)
@@ -37,7 +35,7 @@ def redeliver(callback_id: CallbackArgument, as_json: AsJson = False) -> None:
 
     Fix the cause first; `ringback show` prints it.
     """
-    callback = run(_change(lambda client: client.redeliver(callback_id)))
+    callback = call_gateway(lambda client: client.redeliver(callback_id))
     _say(callback, "will be delivered again", as_json=as_json)
 
 
@@ -46,7 +44,7 @@ def revoke(callback_id: CallbackArgument, as_json: AsJson = False) -> None:
 
     The callback stays open; `ringback link` creates a new link.
     """
-    callback = run(_change(lambda client: client.revoke(callback_id)))
+    callback = call_gateway(lambda client: client.revoke(callback_id))
     _say(callback, "has no valid links now; for a new one: ringback link", as_json=as_json)
 
 
@@ -76,7 +74,9 @@ def link(
     own link allows, and for at most as long.
     """
     wanted = None if verbs is None else to_verbs(verbs)
-    callback, made = run(_create_link(callback_id, wanted, good_for))
+    callback, made = call_gateway(
+        lambda client: _create_link(client, callback_id, wanted, good_for=good_for)
+    )
     if callback.state != State.OPEN.value:
         why = f"{callback.id} is {callback.state}: it accepts no more answers"
         print(f"ringback: {why}; the link only shows its state", file=sys.stderr)
@@ -99,16 +99,10 @@ def to_verbs(text: str) -> list[str]:
 
 
 async def _create_link(
-    callback_id: str, verbs: list[str] | None, good_for: timedelta | None
+    client: GatewayClient, callback_id: str, verbs: list[str] | None, *, good_for: timedelta | None
 ) -> tuple[ShownOut, LinkOut]:
-    async with operator_client() as client:
-        callback = await client.show(callback_id)
-        return callback, await client.create_link(callback_id, verbs=verbs, good_for=good_for)
-
-
-async def _change(work: Callable[[GatewayClient], Awaitable[CallbackOut]]) -> CallbackOut:
-    async with operator_client() as client:
-        return await work(client)
+    callback = await client.show(callback_id)
+    return callback, await client.create_link(callback_id, verbs=verbs, good_for=good_for)
 
 
 def _say(callback: CallbackOut, what: str, *, as_json: bool) -> None:

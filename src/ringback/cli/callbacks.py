@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from ringback.app.program import run
-from ringback.cli.gateway import operator_client, operator_target
+from ringback.cli.gateway import call_gateway, operator_client, operator_target
 from ringback.cli.listing import Fields, Record, line_of_vote, print_list, printable
 from ringback.cli.params import (
     AliasOption,
@@ -28,7 +28,7 @@ from ringback.domain.callback import MOVES, State
 from ringback.domain.durations import format_instant
 from ringback.domain.ids import CallbackId
 from ringback.schemas.notifications import NotificationOut
-from ringback.schemas.responses import AuditEntryOut, CallbackOut, PageOut, ShownOut
+from ringback.schemas.responses import AuditEntryOut, CallbackOut, ShownOut
 from ringback.schemas.votes import VoteOut
 
 _POLL_EVERY: Final = timedelta(milliseconds=500)
@@ -98,7 +98,8 @@ def list_callbacks(
         "after": after,
         "limit": str(limit),
     }
-    page = run(_page({name: value for name, value in filters.items() if value is not None}))
+    wanted = {name: value for name, value in filters.items() if value is not None}
+    page = call_gateway(lambda client: client.page(wanted))
     if as_json:
         print(page.model_dump_json())
         return
@@ -114,7 +115,9 @@ def show(
     callback_id: OptionalCallback = None, alias: AliasOption = None, as_json: AsJson = False
 ) -> None:
     """Show one callback, its audit trail, and how to answer it."""
-    callback, votes, happened = run(_find(one_callback(callback_id, alias)))
+    callback, votes, happened = call_gateway(
+        lambda client: _find(client, one_callback(callback_id, alias))
+    )
     if as_json:
         more = {
             "votes": [vote.model_dump(mode="json") for vote in votes],
@@ -142,16 +145,12 @@ def audit(
     run(_print_entries(callback_id, follow=follow, as_json=as_json))
 
 
-async def _page(filters: dict[str, str | list[str]]) -> PageOut:
-    async with operator_client() as client:
-        return await client.page(filters)
-
-
-async def _find(named: CallbackId | Alias) -> tuple[ShownOut, list[VoteOut], list[AuditEntryOut]]:
-    async with operator_client() as client:
-        callback = await client.show(named)
-        votes = [] if callback.policy is None else await client.votes(callback.id)
-        return callback, votes, await client.audit_trail(callback.id)
+async def _find(
+    client: GatewayClient, named: CallbackId | Alias
+) -> tuple[ShownOut, list[VoteOut], list[AuditEntryOut]]:
+    callback = await client.show(named)
+    votes = [] if callback.policy is None else await client.votes(callback.id)
+    return callback, votes, await client.audit_trail(callback.id)
 
 
 async def _print_entries(callback_id: str, *, follow: bool, as_json: bool) -> None:

@@ -18,8 +18,8 @@ from ringback.app.plugin import RingbackPlugin
 from ringback.app.program import run, stop_requested
 from ringback.app.system import SystemClock, find_os_user
 from ringback.app.web import bound_socket, free_ports, local_url, served, url_of
-from ringback.cli.params import AsJson, Host, Port
-from ringback.cli.serving import enter_gateway, print_exports, say_ready
+from ringback.cli.params import AsJson, Host, Port, say_ready
+from ringback.cli.serving import enter_gateway, print_exports
 from ringback.client.gateway_client import GatewayClient
 from ringback.client.target import Target, find_target, local_key_path
 from ringback.demo.service import create_service

@@ -3,21 +3,16 @@
 import json
 import sys
 from base64 import b64decode
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final
 
 import typer
 
-from ringback.app.program import run
-from ringback.cli.gateway import operator_client
+from ringback.cli.gateway import call_gateway
 from ringback.cli.listing import Fields, Record, print_list, printable
 from ringback.cli.params import AsJson, to_event_id
-from ringback.client.gateway_client import GatewayClient
 from ringback.core.services import SystemClock
 from ringback.domain.event import EventState
 from ringback.schemas.events import MOST_LISTED, EventOut, EventRecordOut
-
-T = TypeVar("T")
 
 _FIELDS: Final = Fields(
     ["event", "received", "source", "state", "action", "alias", "callback", "reason"],
@@ -72,7 +67,7 @@ def list_events(
     """List events, newest first; the same as without `list`."""
     filters = {"source": source, "state": state and state.value, "alias": alias, "before": before}
     wanted = {name: value for name, value in filters.items() if value}
-    page = run(_call(lambda client: client.events({**wanted, "limit": str(limit)})))
+    page = call_gateway(lambda client: client.events({**wanted, "limit": str(limit)}))
     if as_json:
         print(page.model_dump_json(indent=2))
         return
@@ -93,7 +88,7 @@ def show(
     if only_body and as_json:
         msg = "give --body or --json, not both"
         raise typer.BadParameter(msg)
-    event = run(_call(lambda client: client.event(event_id)))
+    event = call_gateway(lambda client: client.event(event_id))
     if only_body:
         sys.stdout.flush()
         sys.stdout.buffer.write(_body_of(event))
@@ -112,7 +107,7 @@ def replay(
     Correct the rule and restart the gateway first. The event is ignored, unmatched or dead. It goes
     to the callback that has its alias now. The first answer to a callback counts.
     """
-    event = run(_call(lambda client: client.replay_event(event_id, to_current=to_current)))
+    event = call_gateway(lambda client: client.replay_event(event_id, to_current=to_current))
     if as_json:
         print(event.model_dump_json())
         return
@@ -154,8 +149,3 @@ def _body_of(event: EventRecordOut) -> bytes:
     if event.body_base64 is not None:
         return b64decode(event.body_base64)
     return (event.body or "").encode()
-
-
-async def _call(work: Callable[[GatewayClient], Awaitable[T]]) -> T:
-    async with operator_client() as client:
-        return await work(client)

@@ -2,8 +2,9 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Final, TypeVar
 
+from ringback.app.program import run
 from ringback.client.calls import to_request
 from ringback.client.gateway_client import GatewayClient
 from ringback.client.target import Target, find_target
@@ -14,6 +15,8 @@ from ringback.domain.errors import RefusedByTemporalError
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Outcome
 from ringback.schemas.responses import ReceiptOut
+
+T = TypeVar("T")
 
 _LONGEST_WAIT: Final = timedelta(seconds=60)
 """The longest time for which a gateway lets one request wait for a verdict."""
@@ -35,6 +38,22 @@ def operator_client() -> GatewayClient:
         ConfigurationError: A setting cannot be used, or the API key is missing.
     """
     return GatewayClient(operator_target())
+
+
+def call_gateway(work: Callable[[GatewayClient], Awaitable[T]]) -> T:
+    """Run `work` with a client of the gateway that the settings name, and return its result.
+
+    Raises:
+        ConfigurationError: A setting cannot be used, or the API key is missing.
+        GatewayRefusedError: The gateway refused what `work` asked for.
+        GatewayUnavailableError: The gateway does not reply.
+    """
+    return run(_call_gateway(work))
+
+
+async def _call_gateway(work: Callable[[GatewayClient], Awaitable[T]]) -> T:
+    async with operator_client() as client:
+        return await work(client)
 
 
 async def send_answer(

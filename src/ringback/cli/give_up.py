@@ -10,7 +10,7 @@ import typer
 from ringback.app.exits import exit_code
 from ringback.app.program import run
 from ringback.app.system import find_os_user
-from ringback.cli.gateway import operator_client
+from ringback.cli.gateway import call_gateway, operator_client
 from ringback.cli.listing import printable
 from ringback.cli.params import AsJson, OptionalCallback
 from ringback.client.gateway_client import GatewayClient
@@ -80,16 +80,11 @@ def give_up(
     if temporal_is_gone:
         body["temporal_is_gone"] = True
     if callback_id is not None:
-        _say(run(_give_up(callback_id, body)), as_json=as_json)
+        _say(call_gateway(lambda client: client.give_up(callback_id, body)), as_json=as_json)
         return
     code = run(_give_up_all(body, limit=limit, as_json=as_json))
     if code:
         raise typer.Exit(code)
-
-
-async def _give_up(callback_id: str, body: Mapping[str, object]) -> CallbackOut:
-    async with operator_client() as client:
-        return await client.give_up(callback_id, body)
 
 
 async def _give_up_all(body: Mapping[str, object], *, limit: int | None, as_json: bool) -> int:

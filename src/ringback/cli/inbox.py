@@ -4,13 +4,12 @@ from typing import Annotated, Final
 
 import typer
 
-from ringback.app.program import run
-from ringback.cli.gateway import operator_client
+from ringback.cli.gateway import call_gateway
 from ringback.cli.listing import Fields, Record, print_list
 from ringback.cli.params import AsJson
 from ringback.core.services import SystemClock
 from ringback.domain.inbox import MOST_LISTED, Scope, Show
-from ringback.schemas.inbox import InboxEntryOut, InboxOut
+from ringback.schemas.inbox import InboxEntryOut
 
 _FIELDS: Final = Fields(
     ["callback", "deadline", "title", "workflow", "claimed by", "votes", "not sent"],
@@ -46,12 +45,7 @@ def inbox(
     filters |= {"group": group} if group else {}
     named = {"user": user, "scope": scope and scope.value, "text": text, "after": after}
     filters |= {name: value for name, value in named.items() if value}
-
-    async def find() -> InboxOut:
-        async with operator_client() as client:
-            return await client.inbox(filters)
-
-    page = run(find())
+    page = call_gateway(lambda client: client.inbox(filters))
     if as_json:
         print(page.model_dump_json(indent=2))
         return

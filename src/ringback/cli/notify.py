@@ -6,12 +6,10 @@ from typing import Annotated, Final
 import typer
 
 from ringback.app.credentials import load_webhook_secrets
-from ringback.app.program import run
-from ringback.cli.gateway import operator_client
+from ringback.cli.gateway import call_gateway
 from ringback.cli.params import AsJson
 from ringback.domain.errors import ConfigurationError, GatewayRefusedError
 from ringback.notify.webhook import from_secret
-from ringback.schemas.notifications import ChannelTestOut
 from ringback.settings import load_settings
 
 notify: Final = typer.Typer(help="Test the channels that notify people.", no_args_is_help=True)
@@ -34,18 +32,13 @@ def send_test(
     as_json: AsJson = False,
 ) -> None:
     """Send a test message through the gateway, and print the result."""
-    tested = run(_test(channel, to))
+    tested = call_gateway(lambda client: client.test_channel(channel, to))
     if as_json:
         print(tested.model_dump_json())
     elif tested.sent:
         print(f"sent through {channel}")
     if not tested.sent:
         raise GatewayRefusedError(tested.error or "not sent", status=200, title="not sent")
-
-
-async def _test(channel: str, to: str | None) -> ChannelTestOut:
-    async with operator_client() as client:
-        return await client.test_channel(channel, to)
 
 
 def webhook_secret(as_json: AsJson = False) -> None:

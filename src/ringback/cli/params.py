@@ -5,6 +5,7 @@ is exit code 2. No message repeats the value: it may be a secret.
 """
 
 import codecs
+import json
 import re
 import sys
 from base64 import urlsafe_b64decode
@@ -269,3 +270,8 @@ Wait = Annotated[
         help="Wait at most this long until Temporal has the answer.",
     ),
 ]
+
+
+def say_ready(what: str, *, as_json: bool) -> None:
+    """Print that the program is ready."""
+    print(json.dumps({"ready": what}) if as_json else f"ready {what}", flush=True)

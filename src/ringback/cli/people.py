@@ -1,15 +1,14 @@
 """Commands about the people who decide on a callback."""
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Annotated, Final
 
 import typer
 
-from ringback.app.program import run
 from ringback.app.system import find_os_user
-from ringback.cli.gateway import operator_client
+from ringback.cli.gateway import call_gateway
 from ringback.cli.listing import line_of_vote, printable
 from ringback.cli.params import AsJson, CallbackArgument
 from ringback.client.gateway_client import GatewayClient
@@ -17,7 +16,7 @@ from ringback.domain.errors import GatewayRefusedError
 from ringback.domain.policy import EXCLUDED
 from ringback.domain.text_checks import to_key
 from ringback.schemas.responses import CallbackOut
-from ringback.schemas.votes import VoteOut, VotesOut
+from ringback.schemas.votes import VotesOut
 
 Groups = Annotated[
     list[str] | None,
@@ -31,7 +30,7 @@ Person = Annotated[
 
 def votes(callback_id: CallbackArgument, as_json: AsJson = False) -> None:
     """Print the votes on a callback, one per line."""
-    found = run(_find_votes(callback_id))
+    found = call_gateway(lambda client: client.votes(callback_id))
     if as_json:
         print(VotesOut(votes=found).model_dump_json())
         return
@@ -44,7 +43,7 @@ def votes(callback_id: CallbackArgument, as_json: AsJson = False) -> None:
 def withdraw(callback_id: CallbackArgument, by: Person = None, as_json: AsJson = False) -> None:
     """Withdraw a vote while nothing is decided."""
     user = _name(by)
-    callback = run(_change(lambda client: _withdraw(client, callback_id, user)))
+    callback = call_gateway(lambda client: _withdraw(client, callback_id, user))
     _say(callback, f"has no vote of {user} now", as_json=as_json)
 
 
@@ -57,13 +56,13 @@ def claim(
     """Claim a callback: nobody else can decide it until it is released."""
     user = _name(by)
     with deciding_as(user, group or ()):
-        callback = run(_change(lambda client: client.claim(callback_id, user, group or ())))
+        callback = call_gateway(lambda client: client.claim(callback_id, user, group or ()))
     _say(callback, f"is claimed by {callback.claimant}", as_json=as_json)
 
 
 def release(callback_id: CallbackArgument, as_json: AsJson = False) -> None:
     """Release a claimed callback."""
-    callback = run(_change(lambda client: client.release(callback_id)))
+    callback = call_gateway(lambda client: client.release(callback_id))
     _say(callback, "can be decided by everybody who is asked", as_json=as_json)
 
 
@@ -76,23 +75,13 @@ def reassign(
     as_json: AsJson = False,
 ) -> None:
     """Ask other people instead. Votes of people who may no longer decide are removed."""
-    callback = run(_change(lambda client: client.reassign(callback_id, assignees)))
+    callback = call_gateway(lambda client: client.reassign(callback_id, assignees))
     _say(callback, f"asks {', '.join(assignees)}", as_json=as_json)
-
-
-async def _find_votes(callback_id: str) -> list[VoteOut]:
-    async with operator_client() as client:
-        return await client.votes(callback_id)
 
 
 async def _withdraw(client: GatewayClient, callback_id: str, user: str) -> CallbackOut:
     ballot = (await client.show(callback_id)).ballots.get(to_key(user), 0)
     return await client.withdraw(callback_id, user, ballot=ballot)
-
-
-async def _change(work: Callable[[GatewayClient], Awaitable[CallbackOut]]) -> CallbackOut:
-    async with operator_client() as client:
-        return await work(client)
 
 
 def _name(by: str | None) -> str:

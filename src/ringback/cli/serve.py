@@ -1,6 +1,5 @@
 """The command that runs the gateway, in one process or in several."""
 
-import json
 import logging
 import os
 import socket
@@ -15,7 +14,7 @@ from ringback.app.logs import number_logs
 from ringback.app.processes import Command, StartFailedError, Supervisor
 from ringback.app.program import run, stop_requested
 from ringback.app.web import bound_socket, listens_everywhere, reserved_socket, url_of
-from ringback.cli.params import AsJson, Host, Port
+from ringback.cli.params import AsJson, Host, Port, say_ready
 from ringback.core.services import SystemClock, jitter, run_services
 from ringback.domain.errors import ConfigurationError
 from ringback.settings import DEFAULT_PORT, Settings, load_settings
@@ -96,7 +95,7 @@ def _supervise(
             Command([*words, "--process", str(number)], _environment(settings, number, processes))
             for number in range(processes)
         ]
-        ready = partial(_say_ready, url_of(reserved), as_json=as_json)
+        ready = partial(say_ready, url_of(reserved), as_json=as_json)
         try:
             run(_run_all(commands, ready))
         except StartFailedError as exc:
@@ -126,7 +125,3 @@ def _say_where(listening: socket.socket) -> None:
     host = listening.getsockname()[0]
     if listens_everywhere(host):
         print(f"listening on every address of this machine ({host})", file=sys.stderr)
-
-
-def _say_ready(url: str, *, as_json: bool) -> None:
-    print(json.dumps({"ready": url}) if as_json else f"ready {url}", flush=True)

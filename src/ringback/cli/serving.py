@@ -1,6 +1,5 @@
 """Runs one gateway, for `serve`, `worker` and `dev`; the command that consumes queues."""
 
-import json
 import shlex
 import socket
 import sys
@@ -14,7 +13,7 @@ from temporalio.client import Client
 from ringback.app.bootstrap import running_consumers, serving_gateway
 from ringback.app.program import run, stop_requested
 from ringback.app.web import url_of
-from ringback.cli.params import AsJson
+from ringback.cli.params import AsJson, say_ready
 from ringback.client.target import local_key_path
 from ringback.domain.api_key import Role
 from ringback.settings import Settings, load_settings
@@ -135,8 +134,3 @@ def print_exports(settings: Settings, client: Client) -> None:
         settings, url=settings.base_url, temporal=address, namespace=client.namespace
     )
     print(*lines, sep="\n", file=sys.stderr, flush=True)
-
-
-def say_ready(what: str, *, as_json: bool) -> None:
-    """Print that the program is ready."""
-    print(json.dumps({"ready": what}) if as_json else f"ready {what}", flush=True)

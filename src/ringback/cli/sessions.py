@@ -1,21 +1,16 @@
 """Commands for the people who use the pages: sign-in URLs and sessions."""
 
 import json
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final
 
 import typer
 
-from ringback.app.program import run
 from ringback.app.system import SystemClock, find_os_user
-from ringback.cli.gateway import operator_client
+from ringback.cli.gateway import call_gateway
 from ringback.cli.listing import Fields, Record, print_list
 from ringback.cli.params import AsJson, to_duration
-from ringback.client.gateway_client import GatewayClient
 from ringback.schemas.sign_in import SessionOut
-
-T = TypeVar("T")
 
 sessions: Final = typer.Typer(help="List and revoke the sessions of people.", no_args_is_help=True)
 
@@ -64,7 +59,7 @@ def sign_in_url(
         **({} if good_for is None else {"for": good_for.total_seconds()}),
         **({} if name is None else {"name": name}),
     }
-    made = run(_call(lambda client: client.create_sign_in_url(body)))
+    made = call_gateway(lambda client: client.create_sign_in_url(body))
     print(made.model_dump_json() if as_json else made.url)
 
 
@@ -76,7 +71,7 @@ def list_sessions(
     as_json: AsJson = False,
 ) -> None:
     """List the sessions that are valid now, the newest first."""
-    found = run(_call(lambda client: client.list_sessions(user=user)))
+    found = call_gateway(lambda client: client.list_sessions(user=user))
     if as_json:
         print(json.dumps([session.model_dump(mode="json") for session in found]))
         return
@@ -106,10 +101,10 @@ def revoke(
         msg = "give the id of a session, or --user, not both"
         raise typer.BadParameter(msg)
     if session_id is not None:
-        revoked = run(_call(lambda client: client.revoke_session(session_id)))
+        revoked = call_gateway(lambda client: client.revoke_session(session_id))
         print(revoked.model_dump_json() if as_json else f"{revoked.id} is revoked")
     if user is not None:
-        count = run(_call(lambda client: client.revoke_sessions(user)))
+        count = call_gateway(lambda client: client.revoke_sessions(user))
         print(json.dumps({"revoked": count}) if as_json else f"{count} sessions are revoked")
 
 
@@ -123,8 +118,3 @@ def _to_record(session: SessionOut) -> Record:
         "expires": session.expires_at,
         "browser": session.user_agent,
     }
-
-
-async def _call(work: Callable[[GatewayClient], Awaitable[T]]) -> T:
-    async with operator_client() as client:
-        return await work(client)

@@ -1,21 +1,17 @@
 """Commands that show the configured sources, and what they refused."""
 
-from collections.abc import Awaitable, Callable, Iterator
-from typing import Annotated, Final, TypeVar
+from collections.abc import Iterator
+from typing import Annotated, Final
 
 import typer
 
-from ringback.app.program import run
-from ringback.cli.gateway import operator_client
+from ringback.cli.gateway import call_gateway
 from ringback.cli.listing import Fields, Record, print_list, printable
 from ringback.cli.params import AsJson, read_file, to_header
-from ringback.client.gateway_client import GatewayClient
 from ringback.core.services import SystemClock
 from ringback.domain.durations import format_instant
 from ringback.domain.event_errors import UnknownSourceError
 from ringback.schemas.sources import RefusedOut, SourceOut, TestedEventOut
-
-T = TypeVar("T")
 
 _FIELDS: Final = Fields(
     [
@@ -50,7 +46,7 @@ def list_by_default(context: typer.Context, as_json: AsJson = False) -> None:
 @sources.command("list")
 def list_sources(as_json: AsJson = False) -> None:
     """List the configured sources; the same as without `list`."""
-    found = run(_call(lambda client: client.sources()))
+    found = call_gateway(lambda client: client.sources())
     if as_json:
         print(found.model_dump_json(indent=2))
     elif not found.sources:
@@ -62,7 +58,7 @@ def list_sources(as_json: AsJson = False) -> None:
 @sources.command()
 def show(source: _Name, as_json: AsJson = False) -> None:
     """Show a source: its URL, its rules, and what its provider does not sign."""
-    found = run(_call(lambda client: client.sources()))
+    found = call_gateway(lambda client: client.sources())
     one = next((one for one in found.sources if one.name == source), None)
     if one is None:
         raise UnknownSourceError(source)
@@ -75,7 +71,7 @@ def refused(source: _Name, as_json: AsJson = False) -> None:
 
     They are in the memory of one gateway, which keeps 100 of each source.
     """
-    found = run(_call(lambda client: client.refused_requests(source)))
+    found = call_gateway(lambda client: client.refused_requests(source))
     if as_json:
         print(found.model_dump_json(indent=2))
     elif not found.refused:
@@ -106,7 +102,7 @@ def try_request(
     Nothing is stored. `ringback events show EVENT --body` prints the body of an earlier request.
     """
     headers, body = dict(map(to_header, header or [])), read_file(file)
-    tested = run(_call(lambda client: client.test_source(source, body, headers)))
+    tested = call_gateway(lambda client: client.test_source(source, body, headers))
     if as_json:
         print(tested.model_dump_json(indent=2))
         return
@@ -191,8 +187,3 @@ def _facts_of(source: SourceOut) -> Iterator[tuple[str, str]]:
 
 def _to_text(counts: dict[str, int]) -> str:
     return ", ".join(f"{name} {number}" for name, number in sorted(counts.items()))
-
-
-async def _call(work: Callable[[GatewayClient], Awaitable[T]]) -> T:
-    async with operator_client() as client:
-        return await work(client)

@@ -7,8 +7,7 @@ import typer
 
 import ringback
 from ringback.app.exits import REFUSED
-from ringback.app.program import run
-from ringback.cli.gateway import operator_client
+from ringback.cli.gateway import call_gateway
 from ringback.cli.listing import printable
 from ringback.cli.params import AsJson
 from ringback.domain.errors import GatewayUnavailableError
@@ -22,7 +21,7 @@ def status(as_json: AsJson = False) -> None:
     Exit codes: 0 all is well; 1 something is wrong, or the gateway does not reply.
     """
     try:
-        found = run(_summary())
+        found = call_gateway(lambda client: client.summary())
     except GatewayUnavailableError as exc:
         trouble = _no_gateway(exc)
         if as_json:
@@ -33,11 +32,6 @@ def status(as_json: AsJson = False) -> None:
     print(found.model_dump_json(indent=2) if as_json else "\n".join(_lines(found)))
     if not found.is_well:
         raise typer.Exit(REFUSED)
-
-
-async def _summary() -> SummaryOut:
-    async with operator_client() as client:
-        return await client.summary()
 
 
 def _no_gateway(error: GatewayUnavailableError) -> TroubleOut:

@@ -11,7 +11,6 @@ from ringback.core.delivery_failures import (
     compute_wait,
     describe_failure,
     must_park,
-    to_pending,
 )
 from ringback.core.delivery_pacer import MOST, DeliveryPacer
 from ringback.core.group_commit import GroupCommit, acknowledged
@@ -28,7 +27,7 @@ from ringback.core.verdicts import (
     may_send_by_token,
     resolve,
 )
-from ringback.domain.activity_state import Pending
+from ringback.domain.activity_state import Pending, only_pending
 from ringback.domain.callback import Accepted, Callback, State
 from ringback.domain.errors import (
     ActivityGoneError,
@@ -224,7 +223,7 @@ class Deliverer:
         there, found = await resolve(self._activities, callback)
         accepted = there.accepted or accepted
         if not may_be_delivered(callback, accepted, found):
-            return judge(callback, accepted, found) or to_pending(found)
+            return judge(callback, accepted, found) or only_pending(found)
         self._check_lease(resolved_at)
         # Ids may now belong to another attempt or, if the workflow chose them, to another activity.
         # The token belongs to one attempt only.
@@ -234,7 +233,7 @@ class Deliverer:
             return await self._end(partial(send, there, encoded), there, accepted)
         except ActivityGoneError:
             there, found = await resolve(self._activities, callback)
-            return judge(callback, there.accepted or accepted, found) or to_pending(found)
+            return judge(callback, there.accepted or accepted, found) or only_pending(found)
 
     async def _resume(
         self, callback: Callback, accepted: Accepted, encoded: object
@@ -260,7 +259,7 @@ class Deliverer:
         with suppress(ActivityGoneError):
             await send(there, encoded, identity=to_resume_identity(accepted.id))
         there, found = await resolve(self._activities, callback)
-        return judge(callback, accepted, found) or to_pending(found)
+        return judge(callback, accepted, found) or only_pending(found)
 
     def _check_lease(self, resolved_at: timedelta) -> None:
         if self._clock.monotonic() - resolved_at >= LEASE:

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Final
 
-from ringback.domain.activity_state import ActivityState, Pending
+from ringback.domain.activity_state import Pending
 from ringback.domain.callback import Accepted
 from ringback.domain.durations import LONGEST, backoff
 from ringback.domain.errors import (
@@ -50,11 +50,6 @@ def compute_wait(tries: int, ended: Exception | Pending | None, *, jitter: float
         return backoff(tries, jitter=jitter, longest=LONGEST_ON_FAILED_ENCODING)
     longest = LONGEST_ON_WRONG_SERVER if is_misconfigured else LONGEST
     return backoff(tries, jitter=jitter, longest=longest)
-
-
-def to_pending(found: ActivityState) -> Pending | None:
-    """Return the activity's pending state; `None` if Temporal does not know it."""
-    return found if isinstance(found, Pending) else None
 
 
 def describe_failure(ended: Exception | Pending | None) -> str:

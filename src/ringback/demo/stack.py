@@ -26,11 +26,9 @@ from ringback.demo.workflow import TASK_QUEUE
 from ringback.domain.api_key import Role
 from ringback.domain.errors import (
     ProgramEndedError,
-    TemporalMisconfiguredError,
-    TemporalUnreachableError,
 )
 from ringback.settings import Settings
-from ringback.temporal.connect import check_connection, connect, connect_lazily
+from ringback.temporal.connect import can_be_used, connect, connect_lazily
 from ringback.temporal.converter import choose_converter
 
 _HOST: Final = "127.0.0.1"
@@ -187,22 +185,13 @@ async def _start_temporal(
 
 
 async def _until_ready(client: Client, ui: str | None) -> None:
-    while not await _answers(client):  # noqa: ASYNC110 - a server does not announce itself
+    while not await can_be_used(client):  # noqa: ASYNC110 - a server does not announce itself
         await asyncio.sleep(_LOOK_EVERY_SECONDS)
     if ui is None:
         return
     async with httpx2.AsyncClient() as http:
         while not await _is_served(http, ui):  # noqa: ASYNC110 - the same
             await asyncio.sleep(_LOOK_EVERY_SECONDS)
-
-
-async def _answers(client: Client) -> bool:
-    try:
-        await check_connection(client)
-    except (TemporalUnreachableError, TemporalMisconfiguredError):
-        # At first the port is closed, and then the namespace does not exist yet.
-        return False
-    return True
 
 
 async def _is_served(http: httpx2.AsyncClient, url: str) -> bool:

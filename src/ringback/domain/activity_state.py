@@ -124,6 +124,11 @@ class Unknown:
 ActivityState: TypeAlias = Pending | Ended | Unknown
 
 
+def only_pending(found: ActivityState | None) -> Pending | None:
+    """Return the state of an activity that waits for its end; `None` for others."""
+    return found if isinstance(found, Pending) else None
+
+
 DETAILS_INTERVAL: Final = timedelta(seconds=1)
 """Minimum interval for forwarding details of an activity without a heartbeat timeout."""
 

@@ -11,7 +11,7 @@ from temporalio.client import Client
 from temporalio.service import WorkflowService
 
 from ringback.core.body_encryption import decrypt_outcome
-from ringback.domain.activity_state import ActivityState, Ended, Pending, Unknown
+from ringback.domain.activity_state import ActivityState, Ended, Pending, Unknown, only_pending
 from ringback.domain.callback import ActivityExecution, Callback
 from ringback.domain.errors import ActivityGoneError, TemporalUnreachableError
 from ringback.domain.outcome import Completed, Outcome
@@ -47,7 +47,7 @@ class ActivityLookup:
             found[ref] = await standalone.resolve(self._service, ref)
         for of_one_run in _by_run(refs):
             found |= await self._look_in_run(of_one_run)
-        return [_only_pending(found[ref]) for ref in refs]
+        return [only_pending(found[ref]) for ref in refs]
 
     async def resolve_all(self, refs: Sequence[ActivityExecution]) -> Sequence[ActivityState]:
         """Resolve each activity, with one request per run.
@@ -166,10 +166,6 @@ def _by_run(refs: Iterable[ActivityExecution]) -> Iterable[Sequence[ActivityExec
 
 def _is_standalone(ref: ActivityExecution) -> bool:
     return ref.is_standalone
-
-
-def _only_pending(found: ActivityState | None) -> Pending | None:
-    return found if isinstance(found, Pending) else None
 
 
 def _with_last_attempt(

@@ -112,6 +112,18 @@ async def check_connection(client: Client) -> None:
         await in_time(request, within=_HEALTH_TIMEOUT)
 
 
+async def can_be_used(client: Client) -> bool:
+    """Return whether the server of `client` can be used, which may have been started just now.
+
+    At first its port is closed, and then the namespace does not exist yet.
+    """
+    try:
+        await check_connection(client)
+    except (TemporalUnreachableError, TemporalMisconfiguredError):
+        return False
+    return True
+
+
 async def check_permissions(client: Client) -> None:
     """Check that `client` may read workflows, and heartbeat and complete activities.
 

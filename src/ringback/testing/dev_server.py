@@ -17,10 +17,8 @@ from ringback.app.parent_death import end_with_parent
 from ringback.app.web import free_ports
 from ringback.domain.errors import (
     ProgramEndedError,
-    TemporalMisconfiguredError,
-    TemporalUnreachableError,
 )
-from ringback.temporal.connect import check_connection
+from ringback.temporal.connect import can_be_used
 
 _START_SECONDS: Final = 20
 _LOOK_EVERY: Final = 0.02
@@ -76,16 +74,7 @@ async def connect_when_ready(address: str, data_converter: DataConverter) -> Cli
     """
     probe = await Client.connect(address, lazy=True)
     async with asyncio.timeout(_START_SECONDS):
-        while not await _answers(probe):  # noqa: ASYNC110 - a server does not announce itself
+        while not await can_be_used(probe):  # noqa: ASYNC110 - a server does not announce itself
             await asyncio.sleep(_LOOK_EVERY)
     # A worker needs a client that has connected.
     return await Client.connect(address, data_converter=data_converter)
-
-
-async def _answers(client: Client) -> bool:
-    try:
-        await check_connection(client)
-    except (TemporalUnreachableError, TemporalMisconfiguredError):
-        # At first the port is closed, and then the namespace does not exist yet.
-        return False
-    return True

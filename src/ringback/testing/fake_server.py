@@ -6,7 +6,7 @@ from typing import Final
 
 from temporalio.common import RetryPolicy
 
-from ringback.domain.activity_state import LastFailure, Pending
+from ringback.domain.activity_state import LastFailure, Pending, only_pending
 from ringback.domain.callback import ActivityExecution
 from ringback.domain.errors import ActivityGoneError
 from ringback.domain.outcome import KINDS, Failed, Outcome, is_retried
@@ -54,8 +54,7 @@ class FakeServer:
     def pending(self, ref: ActivityExecution) -> Pending | None:
         """Return the pending state, even while the server is unreachable for callers."""
         known = self._activities.get(ref)
-        found = None if known is None else known.activity_state
-        return found if isinstance(found, Pending) else None
+        return only_pending(None if known is None else known.activity_state)
 
     def task_token(self, ref: ActivityExecution) -> bytes:
         """Return the running attempt's token; like Temporal's, it contains only the number."""

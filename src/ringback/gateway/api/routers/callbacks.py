@@ -48,7 +48,7 @@ async def list_callbacks(gateway: GatewayOf, filters: Annotated[ListIn, Query()]
     found = await gateway.store.page(_to_query(filters), after=after, limit=filters.limit + 1)
     shown = found[: filters.limit]
     return PageOut(
-        callbacks=[_to_callback_out(callback) for callback in shown],
+        callbacks=[to_callback_out(callback) for callback in shown],
         next=shown[-1].id if len(found) > filters.limit else None,
     )
 
@@ -99,9 +99,7 @@ async def extend_deadline(
     """Set the callback's own deadline to `within` from now. Temporal's timeouts do not change."""
     extend, _ = await read_model(request, ExtendIn, limit=SMALL)
     by = request.state.key.id
-    return _to_callback_out(
-        await gateway.operator_service.extend(callback_id, extend.within, by=by)
-    )
+    return to_callback_out(await gateway.operator_service.extend(callback_id, extend.within, by=by))
 
 
 @router.post(
@@ -113,7 +111,7 @@ async def extend_deadline(
 async def revoke_links(gateway: GatewayOf, callback_id: IdInPath, request: Request) -> CallbackOut:
     """Revoke all links made so far. The callback stays open; `POST …/link` creates a new one."""
     by = request.state.key.id
-    return _to_callback_out(await gateway.operator_service.revoke(callback_id, by=by))
+    return to_callback_out(await gateway.operator_service.revoke(callback_id, by=by))
 
 
 @router.post(
@@ -124,7 +122,7 @@ async def revoke_links(gateway: GatewayOf, callback_id: IdInPath, request: Reque
 )
 async def redeliver_answer(gateway: GatewayOf, callback_id: IdInPath) -> CallbackOut:
     """Deliver again after you fixed the cause. Make sure that no attempt ended with this answer."""
-    return _to_callback_out(await gateway.operator_service.redeliver(callback_id))
+    return to_callback_out(await gateway.operator_service.redeliver(callback_id))
 
 
 @router.post(
@@ -148,7 +146,7 @@ async def give_up_answer(
         reason=wanted.reason,
         temporal_is_gone=wanted.temporal_is_gone,
     )
-    return _to_callback_out(await gateway.give_up_service.give_up(callback_id, giving_up))
+    return to_callback_out(await gateway.give_up_service.give_up(callback_id, giving_up))
 
 
 @router.post(
@@ -179,7 +177,8 @@ async def create_link(
     )
 
 
-def _to_callback_out(callback: Callback) -> CallbackOut:
+def to_callback_out(callback: Callback) -> CallbackOut:
+    """Return `callback` as replies contain it."""
     return CallbackOut.model_validate(serialize_callback(callback))
 
 

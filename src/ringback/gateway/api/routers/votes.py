@@ -5,10 +5,9 @@ from typing import Annotated
 from fastapi import Path, Query, Request, Response
 
 from ringback.core.operations import get_callback
-from ringback.core.status import serialize_callback, serialize_vote
+from ringback.core.status import serialize_vote
 from ringback.domain.api_key import Act, ApiKey
 from ringback.domain.assignment import Actor
-from ringback.domain.callback import Callback
 from ringback.domain.errors import Problem
 from ringback.domain.exact_json import members
 from ringback.domain.people_errors import WrongVoteError
@@ -16,6 +15,7 @@ from ringback.domain.policy import Policy, Proof, Voter
 from ringback.gateway.api.access import IdInPath, new_router, requires
 from ringback.gateway.api.bodies import SMALL, read_model
 from ringback.gateway.api.openapi import OF_A_BODY, OF_AN_ANSWER, problems, takes
+from ringback.gateway.api.routers.callbacks import to_callback_out
 from ringback.gateway.gateway import GatewayOf
 from ringback.gateway.receipts import Wait, reply_with_receipt
 from ringback.schemas.responses import CallbackOut, ReceiptOut
@@ -100,7 +100,7 @@ async def withdraw_vote(
     It is safe to repeat; with `ballot`, a late retry does not remove a later vote either.
     """
     voter = _to_voter(request, user, [])
-    return _to_callback_out(await gateway.vote_service.withdraw(callback_id, voter, ballot=ballot))
+    return to_callback_out(await gateway.vote_service.withdraw(callback_id, voter, ballot=ballot))
 
 
 @router.post(
@@ -116,7 +116,7 @@ async def claim_callback(
     """Let nobody else decide until it is released."""
     asked, _ = await read_model(request, ClaimIn, limit=SMALL)
     actor = Actor(_to_voter(request, asked.by, asked.groups))
-    return _to_callback_out(await gateway.vote_service.claim(callback_id, actor))
+    return to_callback_out(await gateway.vote_service.claim(callback_id, actor))
 
 
 @router.post(
@@ -129,7 +129,7 @@ async def release_callback(
     gateway: GatewayOf, callback_id: IdInPath, request: Request
 ) -> CallbackOut:
     """Let everybody who is asked decide again."""
-    return _to_callback_out(await gateway.vote_service.release(callback_id, _to_operator(request)))
+    return to_callback_out(await gateway.vote_service.release(callback_id, _to_operator(request)))
 
 
 @router.post(
@@ -144,7 +144,7 @@ async def reassign_callback(
 ) -> CallbackOut:
     """Replace the assignees. Votes of people who may no longer decide are removed."""
     asked, _ = await read_model(request, ReassignIn, limit=SMALL)
-    return _to_callback_out(
+    return to_callback_out(
         await gateway.vote_service.reassign(callback_id, asked.assignees, _to_operator(request))
     )
 
@@ -191,7 +191,3 @@ def _to_voter(request: Request, user: str, groups: list[str]) -> Voter:
 
 def _to_operator(request: Request) -> Actor:
     return Actor(key_voter(request.state.key), is_operator=True)
-
-
-def _to_callback_out(callback: Callback) -> CallbackOut:
-    return CallbackOut.model_validate(serialize_callback(callback))
