@@ -1,5 +1,6 @@
 """`approvals`: the activity that asks people about the tool calls of agents."""
 
+import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
@@ -15,6 +16,7 @@ from ringback.domain.errors import GatewayRefusedError, NotWiredError, RingbackE
 from ringback.domain.options import LONGEST_TITLE
 from ringback.domain.policy_checks import Escalation
 from ringback.domain.subject import LONGEST_DESCRIPTION, Subject
+from ringback.worker.attempt import finish_submit
 from ringback.worker.callback import Callback
 from ringback.worker.decide import wait_for_decision
 from ringback.worker.decision import Decision
@@ -90,18 +92,14 @@ def approvals(
 
     Raises:
         ValueError: An option is invalid, or nobody could ever decide.
-        TypeError: An option is unknown, or has the wrong type.
+        TypeError: An option is unknown or has the wrong type, or `submit` is no function.
 
     Example:
         >>> Worker(client, task_queue="refunds", workflows=[Refunds], activities=[
         ...     refund, approvals(assignees=["group:finance"], notify=["slack:#finance"]),
         ... ])
     """
-    unknown = options.keys() - ApprovalOptions.__annotations__.keys()
-    if unknown:
-        msg = f"approvals() has no option {min(unknown)}; see ApprovalOptions"
-        raise TypeError(msg)
-    to_options(Decision, is_decision=True, **options)
+    _check_given(submit, options)
 
     @activity.defn(name=ACTIVITY)
     async def approve_tool_call(question: Question) -> Decision:
@@ -132,13 +130,30 @@ def approvals(
     return approve_tool_call
 
 
+def _check_given(submit: object, options: ApprovalOptions) -> None:
+    unknown = options.keys() - ApprovalOptions.__annotations__.keys()
+    if unknown:
+        msg = f"approvals() has no option {min(unknown)}; see ApprovalOptions"
+        raise TypeError(msg)
+    if submit is not None and not callable(submit):
+        msg = "approvals() takes a function that sends the link; name people by assignees="
+        raise TypeError(msg)
+    to_options(Decision, is_decision=True, **options)
+
+
 def to_subject(call: ToolCall) -> Subject:
-    """Return what people decide on: the details have the whole call."""
+    """Return what people decide on: the details have the whole call.
+
+    The title has the arguments, so that a list of questions or the subject of a mail tells two
+    calls of a tool apart.
+    """
     details: dict[str, object] = {"tool": call.tool, "arguments": call.arguments}
     if call.call_id is not None:
         details["call_id"] = call.call_id
     about = call.description and _cut(call.description, LONGEST_DESCRIPTION)
-    return Subject(_cut(f"May {call.tool} run?", LONGEST_TITLE), about, details)
+    shown = ", ".join(f"{_to_name(name)}: {_to_json(one)}" for name, one in call.arguments.items())
+    title = f"May {call.tool} run? {shown}".rstrip()
+    return Subject(_cut(title, LONGEST_TITLE), about, details)
 
 
 async def _ask_people(
@@ -167,7 +182,11 @@ async def _ask_people(
 async def _submit(submit: Submit | None, call: ToolCall, callback: Callback) -> None:
     if submit is None:
         return
-    failure = await caught(submit(call, callback))
+
+    async def send() -> None:
+        await finish_submit(submit(call, callback))
+
+    failure = await caught(send())
     if failure is not None:
         raise _to_failure(failure) from failure
 
@@ -183,6 +202,14 @@ def _to_failure(error: Exception) -> ApplicationError:
         next_retry_delay=error.next_retry_delay,
         category=error.category,
     )
+
+
+def _to_json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _to_name(name: str) -> str:
+    return name if name.isidentifier() else _to_json(name)
 
 
 def _cut(text: str, most: int) -> str:

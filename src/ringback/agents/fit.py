@@ -3,10 +3,12 @@
 import inspect
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
+
+_MOST_PROBLEMS: Final = 10
 
 
 def why_not_fit(
@@ -26,6 +28,13 @@ def why_not_fit(
     if not wrong:
         return None
     return f"The arguments do not fit {tool}: {', '.join(wrong)}. Nothing ran."
+
+
+def say_misfit(tool: str, error: ValidationError) -> str:
+    """Return what to tell the model about arguments that a function could not be called with."""
+    problems = error.errors(include_url=False, include_context=False, include_input=False)
+    named = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in problems[:_MOST_PROBLEMS]]
+    return f"The arguments do not fit {tool}: {'; '.join(named)}. Nothing ran."
 
 
 def _is_fit(annotation: Any, value: object) -> bool:

@@ -11,7 +11,7 @@ from google.adk.tools.tool_context import ToolContext
 from temporalio.exceptions import ActivityError
 
 from ringback.agents.fit import why_not_fit
-from ringback.agents.questions import AskOptions, ask
+from ringback.agents.questions import AskOptions, ask, check_options
 from ringback.agents.tool_names import check_known, check_named
 
 BeforeTool: TypeAlias = Callable[
@@ -34,7 +34,8 @@ def approve_before(*tools: str, **options: Unpack[AskOptions]) -> BeforeTool:
         **options: See `AskOptions`.
 
     Raises:
-        ValueError: No tool is named.
+        ValueError: No tool is named, or an option has a wrong value.
+        TypeError: An option is missing or unknown, or has the wrong type.
 
     Example:
         >>> agent = Agent(
@@ -45,6 +46,7 @@ def approve_before(*tools: str, **options: Unpack[AskOptions]) -> BeforeTool:
         ... )
     """
     named = check_named(tools)
+    check_options(options)
 
     async def ask_first(
         tool: BaseTool, args: dict[str, Any], tool_context: ToolContext

@@ -8,7 +8,8 @@ from agents.tool import FunctionTool, Tool
 from agents.tool_context import ToolContext
 from pydantic import ValidationError
 
-from ringback.agents.questions import AskOptions, ask
+from ringback.agents.fit import say_misfit
+from ringback.agents.questions import AskOptions, ask, check_options
 
 
 def approved_tool(tool: Tool, **options: Unpack[AskOptions]) -> FunctionTool:
@@ -23,8 +24,9 @@ def approved_tool(tool: Tool, **options: Unpack[AskOptions]) -> FunctionTool:
         **options: See `AskOptions`.
 
     Raises:
-        TypeError: The tool is of another kind.
-        ValueError: It has `needs_approval` or a timeout, which would also limit people.
+        TypeError: The tool is of another kind, or an option is wrong.
+        ValueError: It has `needs_approval` or a timeout, which would also limit people; or an
+            option is wrong.
 
     Example:
         >>> refunds = approved_tool(
@@ -32,6 +34,7 @@ def approved_tool(tool: Tool, **options: Unpack[AskOptions]) -> FunctionTool:
         ...     within=timedelta(hours=24),
         ... )
     """
+    check_options(options)
     if not isinstance(tool, FunctionTool):
         msg = f"approved_tool needs a function tool, not a {type(tool).__name__}"
         raise TypeError(msg)
@@ -59,8 +62,7 @@ def approved_tool(tool: Tool, **options: Unpack[AskOptions]) -> FunctionTool:
             result = await call_tool(context, ran)
         except ValidationError as exc:
             # Raised in workflow code, it would stop the workflow for good.
-            problems = exc.error_count()
-            return f"The arguments do not fit {tool.name} ({problems} problems). Nothing ran."
+            return say_misfit(tool.name, exc)
         return result if approval.note is None else approval.to_text(_to_text(result))
 
     return replace(tool, on_invoke_tool=ask_first)

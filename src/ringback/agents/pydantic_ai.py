@@ -17,7 +17,7 @@ from pydantic_ai.tools import (
 )
 
 from ringback.agents.approval import Approval, ToolCall, to_failure
-from ringback.agents.questions import AskOptions, ask
+from ringback.agents.questions import AskOptions, ask, check_options
 
 _NOTE = "ringback_note"
 
@@ -38,7 +38,13 @@ class Approvals(AbstractCapability[Any]):
     """
 
     def __init__(self, **options: Unpack[AskOptions]) -> None:
-        """Ask with these `AskOptions`."""
+        """Ask with these `AskOptions`.
+
+        Raises:
+            ValueError: An option has a wrong value.
+            TypeError: An option is missing or unknown, or has the wrong type.
+        """
+        check_options(options)
         self._options = options
 
     @classmethod

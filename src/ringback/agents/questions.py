@@ -81,7 +81,7 @@ async def ask(
         NotWiredError: The caller is outside Temporal.
         ApplicationError: The caller is an activity; not retryable.
         ValueError: `within` is not positive, or `assignees` is empty.
-        TypeError: `assignees` or `exclude` is a text.
+        TypeError: An option is missing or unknown, or has the wrong type.
         ActivityError: The workflow is canceled.
 
     Example:
@@ -89,7 +89,11 @@ async def ask(
         >>> if not approval.approved:
         ...     return approval.to_text()
     """
-    _check(options)
+    check_options(options)
+    _check_object("arguments", arguments)
+    if schema is not None:
+        _check_object("schema", schema)
+    _check_place()
     call = ToolCall(tool, dict(arguments), call_id, description)
     problem = why_not_plain_json(call)
     if problem is not None:
@@ -122,9 +126,23 @@ async def ask(
     return to_approval(call, decision, form)
 
 
-def _check(options: AskOptions) -> None:
-    if options["within"] <= timedelta():
-        msg = f"within must be positive, not {options['within']}"
+def check_options(options: AskOptions) -> None:
+    """Check the options of `ask` and of the adapters, which call it before an agent runs.
+
+    Raises:
+        ValueError: `within` is not positive, or `assignees` is empty.
+        TypeError: An option is missing or unknown, or has the wrong type.
+    """
+    unknown = options.keys() - AskOptions.__annotations__.keys()
+    if unknown:
+        msg = f"there is no option {min(unknown)} for a question; see AskOptions"
+        raise TypeError(msg)
+    within = options.get("within")
+    if not isinstance(within, timedelta):
+        msg = "name how long people have, as a timedelta, such as within=timedelta(hours=24)"
+        raise TypeError(msg)
+    if within <= timedelta():
+        msg = f"within must be positive, not {within}"
         raise ValueError(msg)
     for name in ("assignees", "exclude"):
         # A list of its letters would exclude nobody.
@@ -134,15 +152,25 @@ def _check(options: AskOptions) -> None:
     if "assignees" in options and len(options["assignees"]) == 0:
         msg = "assignees is empty; name somebody, or leave it out to ask those of `approvals`"
         raise ValueError(msg)
-    if not workflow.in_workflow():
-        msg = (
-            "ask() runs in workflow code, and this is an activity or no part of Temporal: ask in"
-            " the workflow before the tool's activity starts"
-        )
-        if activity.in_activity():
-            # It would be retried for ever, for example in a node of LangGraph.
-            raise ApplicationError(msg, type=NotWiredError.__name__, non_retryable=True)
-        raise NotWiredError(msg)
+
+
+def _check_object(name: str, value: object) -> None:
+    if not isinstance(value, Mapping):
+        msg = f"{name} must be a dict, not a {type(value).__name__}"
+        raise TypeError(msg)
+
+
+def _check_place() -> None:
+    if workflow.in_workflow():
+        return
+    msg = (
+        "ask() runs in workflow code, and this is an activity or no part of Temporal: ask in"
+        " the workflow before the tool's activity starts"
+    )
+    if activity.in_activity():
+        # It would be retried for ever, for example in a node of LangGraph.
+        raise ApplicationError(msg, type=NotWiredError.__name__, non_retryable=True)
+    raise NotWiredError(msg)
 
 
 def _to_no(call: ToolCall, error: ActivityError) -> Approval:

@@ -15,7 +15,7 @@ from strands.types.tools import AgentTool
 from temporalio.exceptions import ActivityError
 
 from ringback.agents.fit import why_not_fit
-from ringback.agents.questions import AskOptions, ask
+from ringback.agents.questions import AskOptions, ask, check_options
 from ringback.agents.tool_names import check_known, check_named
 
 _NOTE: Final = "ringback_note"
@@ -41,9 +41,11 @@ class Approvals(HookProvider):
         """Ask about these tools with these `AskOptions`.
 
         Raises:
-            ValueError: No tool is named.
+            ValueError: No tool is named, or an option has a wrong value.
+            TypeError: An option is missing or unknown, or has the wrong type.
         """
         self._tools = check_named(tools)
+        check_options(options)
         self._options = options
 
     def register_hooks(self, registry: HookRegistry, **kwargs: Any) -> None:

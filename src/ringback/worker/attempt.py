@@ -1,6 +1,7 @@
 """What one attempt does that waits: open the callback, submit, and complete asynchronously."""
 
 import asyncio
+import inspect
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -51,13 +52,13 @@ async def wait_async(
         answer, error = to_report(await poll_async(poll, opened.callback), result_type)
         await report(runtime, opened.callback, info, answer=answer, error=error)
     elif resubmit or not opened.callback.is_submitted:
-        await submit(opened.callback)
+        await finish_submit(submit(opened.callback))
         await runtime.mark_submitted(opened.callback)
     activity.raise_complete_async()
 
 
 def wait_sync(
-    submit: Callable[[Callback], None],
+    submit: Callable[[Callback], object],
     result_type: type[T],
     asked_for: CallbackOptions,
     *,
@@ -83,9 +84,36 @@ def wait_sync(
         answer, error = to_report(poll_sync(poll, opened.callback), result_type)
         run_in_loop(runtime, report(runtime, opened.callback, info, answer=answer, error=error))
     elif resubmit or not opened.callback.is_submitted:
-        submit(opened.callback)
+        _check_plain(submit(opened.callback))
         run_in_loop(runtime, runtime.mark_submitted(opened.callback))
     activity.raise_complete_async()
+
+
+async def finish_submit(sent: object) -> None:
+    """Wait for what a `submit` function returned.
+
+    Raises:
+        TypeError: The function is not async.
+    """
+    if not inspect.isawaitable(sent):
+        msg = (
+            "submit must be async: write `async def submit`, or wait by wait_for_callback_sync in"
+            " an activity that runs in a thread"
+        )
+        raise TypeError(msg)
+    await sent
+
+
+def _check_plain(sent: object) -> None:
+    """Check that a `submit` function has run: calling an async one sends nothing.
+
+    Raises:
+        TypeError: The function is async.
+    """
+    if inspect.iscoroutine(sent):
+        sent.close()
+        msg = "submit must be a plain function here; wait by wait_for_callback if it is async"
+        raise TypeError(msg)
 
 
 def run_in_loop(runtime: WorkerRuntime, work: Coroutine[Any, Any, T]) -> T:

@@ -128,6 +128,39 @@ async def test_question_for_an_empty_list_is_refused_at_once() -> None:
     assert (caught.value.type, caught.value.non_retryable) == ("CannotAsk", True)
 
 
+@pytest.mark.parametrize("options", [{}, {"within": 3600}], ids=["none", "number"])
+async def test_time_that_is_no_timedelta_is_an_error(options: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match=r"within=timedelta\(hours=24\)"):
+        await ask("refund", {}, **options)
+
+
+async def test_option_that_ask_does_not_have_is_an_error() -> None:
+    options: dict[str, Any] = {"within": timedelta(hours=1), "deadline": 3600}
+
+    with pytest.raises(TypeError, match="there is no option deadline for a question"):
+        await ask("refund", {}, **options)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"arguments": [1]}, "arguments must be a dict, not a list"),
+        ({"arguments": {}, "schema": "{}"}, "schema must be a dict, not a str"),
+    ],
+    ids=["arguments", "schema"],
+)
+async def test_arguments_and_schema_must_be_objects(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        await ask("refund", within=timedelta(hours=1), **given)
+
+
+def test_list_of_people_is_no_function_that_sends_the_link() -> None:
+    people: Any = ["group:finance"]
+
+    with pytest.raises(TypeError, match="name people by assignees="):
+        approvals(people)
+
+
 @pytest.mark.parametrize("within", [timedelta(), timedelta(seconds=-1)], ids=str)
 async def test_time_that_is_over_is_an_error(within: timedelta) -> None:
     with pytest.raises(ValueError, match="within must be positive"):
@@ -140,6 +173,20 @@ def test_long_names_and_descriptions_are_cut_and_the_details_have_the_name() -> 
     assert len(subject.title or "") == 200
     assert len(subject.description or "") == 8192
     assert subject.details["tool"] == "t" * 500
+
+
+@pytest.mark.parametrize(
+    ("arguments", "title"),
+    [
+        ({}, "May refund run?"),
+        ({"order": "17", "euros": 250}, 'May refund run? order: "17", euros: 250'),
+        ({"to": ["a"], "is final": None}, 'May refund run? to: ["a"], "is final": null'),
+        ({"order": '1", euros: 1\n'}, 'May refund run? order: "1\\", euros: 1\\n"'),
+    ],
+    ids=["none", "two", "names", "hostile"],
+)
+def test_title_has_the_arguments(arguments: dict[str, Any], title: str) -> None:
+    assert to_subject(ToolCall("refund", arguments)).title == title
 
 
 async def test_deadline_that_is_longer_than_any_time_is_refused_at_once() -> None:
@@ -210,3 +257,23 @@ async def test_error_of_submit_keeps_its_kind_and_not_its_text(
     assert (caught.value.type, caught.value.non_retryable) == (kind, is_final)
     assert caught.value.__cause__ is error
     assert runtime.schemas == [FORM]
+
+
+async def test_submit_that_is_not_async_is_an_error_without_its_text() -> None:
+    def submit(*_: object) -> None:
+        """Send the link, but not async."""
+
+    runtime = Refusing()
+    with pytest.raises(ApplicationError) as caught:
+        await run(runtime, submit)
+    assert (caught.value.message, caught.value.type) == (NOT_ASKED, "TypeError")
+    assert "submit must be async" in str(caught.value.__cause__)
+
+
+async def test_error_of_submit_that_is_not_async_keeps_its_text_from_the_model() -> None:
+    def submit(*_: object) -> None:
+        raise ConnectionError(LINK)
+
+    with pytest.raises(ApplicationError) as caught:
+        await run(Refusing(), submit)
+    assert (caught.value.message, caught.value.type) == (NOT_ASKED, "ConnectionError")

@@ -7,9 +7,9 @@ from inspect import signature
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
-from ringback.agents.fit import why_not_fit
+from ringback.agents.fit import say_misfit, why_not_fit
 
 
 class Line(BaseModel):
@@ -53,3 +53,17 @@ def test_arguments_that_cannot_be_decoded_are_named(
 
 def test_tool_without_a_function_is_not_checked() -> None:
     assert why_not_fit("pay", None, {"amount": "many"}) is None
+
+
+def test_model_is_told_each_place_that_does_not_fit() -> None:
+    class Payment(BaseModel, extra="forbid"):
+        amount: int
+        lines: list[Line]
+
+    with pytest.raises(ValidationError) as caught:
+        Payment.model_validate({"amuont": 1, "lines": [{"sku": 5}]})
+
+    assert say_misfit("pay", caught.value) == (
+        "The arguments do not fit pay: amount: Field required; lines.0.sku: Input should be a valid"
+        " string; amuont: Extra inputs are not permitted. Nothing ran."
+    )
