@@ -7,7 +7,8 @@ Older clients are sent a request of its own meanwhile.
 
 import asyncio
 import json
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, Final
 
@@ -73,11 +74,13 @@ class Confirmation:
         message: What would be sent, and about what.
         schema: The fields of the form.
         asks_form: Whether the fields of the question's own form are among them.
+        unchanged: What the fields show, where a yes without a form means exactly that.
     """
 
     message: str = field(repr=False)
     schema: dict[str, Any] = field(repr=False)
     asks_form: bool
+    unchanged: Mapping[str, Any] | None = field(default=None, repr=False)
 
     @property
     def digest(self) -> str:
@@ -99,12 +102,17 @@ def new_confirmation(
     Args:
         question: The question, in the version that is decided.
         draft: The decision.
-        schema: What `form_schema` returned for a yes; `None` where no form is needed.
+        schema: What `form_schema` returned for a yes; `None` for a no, or without a form.
     """
+    policy = policy_of(question)
     given = draft.form if isinstance(draft.form, dict) else {}
     flat = None if schema is None else flat_form(schema, given)
     if flat is not None and REASON in flat["properties"]:
         flat = None
+    unchanged = None
+    if schema is not None and flat is not None and policy.is_decision and not policy.require_form:
+        unchanged = _find_unchanged(schema["$defs"]["form"], draft, flat["properties"])
+        flat = None if unchanged is None else flat
     message = "\n".join(_lines(question, draft, has_fields=flat is not None))
     # What is removed could hide what the person approves.
     if len(message) > LONGEST_MESSAGE or REMOVED in message:
@@ -116,7 +124,20 @@ def new_confirmation(
         "properties": {**fields, REASON: _reason_field(draft.reason)},
         "required": [*needed, *([REASON] if _needs_reason(question, draft) else [])],
     }
-    return Confirmation(message, whole, asks_form=flat is not None)
+    return Confirmation(message, whole, asks_form=flat is not None, unchanged=unchanged)
+
+
+def to_confirmed(draft: Draft, reply: ElicitResult, confirmation: Confirmation) -> Draft:
+    """Return the decision with what the person filled in."""
+    content = {name: value for name, value in (reply.content or {}).items() if value is not None}
+    reason = content.pop(REASON, None)
+    confirmed = replace(draft, reason=reason if isinstance(reason, str) and reason else None)
+    if not confirmation.asks_form:
+        return confirmed
+    if confirmation.unchanged is None:
+        return replace(confirmed, form=content, has_form=True)
+    form = _to_changed(content, confirmation.schema, confirmation.unchanged)
+    return confirmed if form is None else replace(confirmed, form=form, has_form=True)
 
 
 async def ask(
@@ -148,6 +169,41 @@ async def ask(
     return reply, asked["ballot"]
 
 
+def _find_unchanged(
+    form: Mapping[str, Any], draft: Draft, fields: Mapping[str, Any]
+) -> Mapping[str, Any] | None:
+    """Return what a yes means that changes nothing; `None` if the fields do not show all of it."""
+    own = form.get("default") or {}
+    meant = draft.form if draft.has_form else own
+    if not isinstance(meant, dict) or not meant or not own.keys() <= meant.keys():
+        return None
+    is_shown = all(
+        name in fields and fields[name].get("default") == value for name, value in meant.items()
+    )
+    return meant if is_shown else None
+
+
+def _to_changed(
+    content: Mapping[str, Any], schema: dict[str, Any], unchanged: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """Return the form with what the person changed; `None` if they changed nothing.
+
+    What nobody touches stays exactly as it was, also where a field shows a default.
+    """
+    fields = {name: one for name, one in schema["properties"].items() if name != REASON}
+    shown = {name: one["default"] for name, one in fields.items() if "default" in one}
+    if not content and set(schema["required"]) & set(fields):
+        # The client did not show the fields: it would have asked for the required ones.
+        return None
+    # Some clients send an empty text for a field that nobody touched.
+    changed = {name: value for name, value in content.items() if value != shown.get(name, "")}
+    removed = shown.keys() - content.keys()
+    if not changed and not removed:
+        return None
+    kept = {name: value for name, value in unchanged.items() if name not in removed}
+    return {**kept, **changed}
+
+
 async def _ask_now(context: Context[Any, Any], confirmation: Confirmation) -> ElicitResult:
     try:
         async with asyncio.timeout(SECONDS):
@@ -176,8 +232,10 @@ def _lines(question: ShownOut, draft: Draft, *, has_fields: bool) -> list[str]:
         for line in (question.description or "").splitlines()
     ]
     lines += [f"{_outside(name)}: {_outside(value)}" for name, value in question.details.items()]
-    if draft.has_form and not has_fields:
-        lines.append(f"Form that is sent: {_outside(draft.form)}")
+    if draft.has_form:
+        # Also with fields: a client may not show what they begin with.
+        sent = "Form that is sent unless you change it" if has_fields else "Form that is sent"
+        lines.append(f"{sent}: {_outside(draft.form)}")
     lines.append(f"Callback: {question.id}, version {question.digest}")
     return lines
 

@@ -1,5 +1,6 @@
 """The MCP server with the tools of an assistant."""
 
+import inspect
 from typing import Any, Final
 
 from mcp.server.mcpserver import Context, MCPServer
@@ -48,10 +49,14 @@ def create_server(tools: Tools, *, version: str) -> MCPServer[Any]:
         log_level="WARNING",
         subscriptions=False,
     )
-    server.add_tool(tools.list_waiting, annotations=_READS)
-    server.add_tool(tools.show, annotations=_READS)
-    server.add_tool(tools.approve, annotations=_DECIDES)
-    server.add_tool(tools.reject, annotations=_DECIDES)
+    for function, hints in (
+        (tools.list_waiting, _READS),
+        (tools.show, _READS),
+        (tools.approve, _DECIDES),
+        (tools.reject, _DECIDES),
+    ):
+        # Without the indentation of the source.
+        server.add_tool(function, description=inspect.getdoc(function), annotations=hints)
     return server
 
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
-from mcp_types import ElicitResult, InputRequiredResult
+from mcp_types import InputRequiredResult
 from pydantic import Field
 
 from ringback.client.calls import to_vote
@@ -21,7 +21,7 @@ from ringback.domain.callback import State
 from ringback.domain.errors import RingbackError
 from ringback.domain.inbox import MOST_LISTED, Scope, Show
 from ringback.domain.text_checks import to_key
-from ringback.mcp.confirmation import REASON, Draft, ask, can_ask, new_confirmation
+from ringback.mcp.confirmation import Draft, ask, can_ask, new_confirmation, to_confirmed
 from ringback.mcp.forms import form_schema
 from ringback.mcp.questions import (
     Decided,
@@ -168,10 +168,8 @@ class Tools:
         Raises:
             ToolError: The person cannot be asked, or was asked something else.
         """
-        policy = policy_of(shown)
-        schema = form_schema(shown.result_schema, is_decision=policy.is_decision)
-        asks = draft.approved and (policy.require_form or not policy.is_decision)
-        confirmation = new_confirmation(shown, draft, schema if asks else None)
+        schema = form_schema(shown.result_schema, is_decision=policy_of(shown).is_decision)
+        confirmation = new_confirmation(shown, draft, schema if draft.approved else None)
         if confirmation is None:
             msg = (
                 "the question is too long for a confirmation, or contains what looks like a secret,"
@@ -185,8 +183,7 @@ class Tools:
         reply, ballot = asked
         if reply.action != "accept":
             return _not_sent(shown, reply.action)
-        confirmed = replace(draft, ballot=ballot)
-        return _to_confirmed(confirmed, reply, asks_form=confirmation.asks_form)
+        return to_confirmed(replace(draft, ballot=ballot), reply, confirmation)
 
     async def _send(self, shown: ShownOut, draft: Draft) -> ReceiptOut:
         name = "form" if policy_of(shown).is_decision else "result"
@@ -266,17 +263,6 @@ def _not_sent(shown: ShownOut, action: str) -> Decided:
     return Decided(
         callback=shown.id, is_sent=False, state=shown.state, is_duplicate=False, message=message
     )
-
-
-def _to_confirmed(draft: Draft, reply: ElicitResult, *, asks_form: bool) -> Draft:
-    """Return the decision with what the person filled in."""
-    content = dict(reply.content or {})
-    reason = content.pop(REASON, None)
-    confirmed = replace(draft, reason=reason if isinstance(reason, str) and reason else None)
-    if not asks_form:
-        return confirmed
-    filled = {name: value for name, value in content.items() if value is not None}
-    return replace(confirmed, form=filled, has_form=True)
 
 
 def _to_decided(receipt: ReceiptOut) -> Decided:

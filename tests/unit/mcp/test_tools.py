@@ -234,6 +234,136 @@ async def test_form_that_is_not_required_is_not_asked(house: House) -> None:
     assert (await house.found(callback.id)).state is not State.OPEN
 
 
+CALL = {"order": "17", "euros": 250}
+TOOL = {
+    "type": "object",
+    "properties": {
+        "order": {"type": "string"},
+        "euros": {"type": "integer", "maximum": 500},
+        "note": {"type": "string"},
+        "copies": {"type": "integer", "default": 1},
+    },
+    "required": ["order", "euros"],
+    "additionalProperties": False,
+    "default": CALL,
+}
+SHOWN = {**CALL, "copies": 1}
+
+
+async def asked_about_a_call(house: House, **changes: Any) -> tuple[Callback, dict[str, str]]:
+    """Open a question whose form may be left out: it is filled in with a call's arguments."""
+    policy = Policy(assignees=("user:ada",), require_form=False)
+    return await asked(house, policy=policy, result_schema=json.dumps({**TOOL, **changes}))
+
+
+async def form_of(house: House, callback: Callback) -> object:
+    outcome = (await house.found(callback.id)).accepted
+    assert outcome is not None
+    assert isinstance(outcome.outcome, Completed)
+    return json.loads(outcome.outcome.result or b"")["form"]
+
+
+@MODES
+@pytest.mark.parametrize(
+    ("content", "form"),
+    [
+        (SHOWN, None),
+        ({**SHOWN, "note": "", REASON: "fine"}, None),
+        ({REASON: ""}, None),
+        ({**SHOWN, "euros": 100}, {"order": "17", "euros": 100}),
+        ({**SHOWN, "note": "late"}, {**CALL, "note": "late"}),
+        ({**SHOWN, "copies": 2}, {**CALL, "copies": 2}),
+    ],
+    ids=["as shown", "with empty text", "no fields", "changed", "added", "other than the default"],
+)
+async def test_fields_of_a_call_begin_with_its_arguments_and_send_changes(
+    house: House, mode: str, content: Any, form: object
+) -> None:
+    callback, named = await asked_about_a_call(house)
+    person = Person(ElicitResult(action="accept", content=content))
+
+    async with seated(house, person, mode=mode) as desk:
+        await desk.call("approve", **named)
+
+    fields = person.seen[0].requested_schema["properties"]
+    assert {name: one.get("default") for name, one in fields.items() if name != REASON} == {
+        **SHOWN,
+        "note": None,
+    }
+    assert await form_of(house, callback) == form
+
+
+async def test_field_of_a_call_that_the_person_clears_is_left_out(house: House) -> None:
+    callback, named = await asked_about_a_call(house, default={**CALL, "note": "x", "copies": 3})
+    person = Person(ElicitResult(action="accept", content={**CALL, "copies": 3}))
+
+    async with seated(house, person) as desk:
+        await desk.call("approve", **named)
+
+    assert await form_of(house, callback) == {**CALL, "copies": 3}
+
+
+@pytest.mark.parametrize("content", [{"order": "17"}, {**SHOWN, "euros": 501}], ids=str)
+async def test_wrong_change_of_a_call_is_an_error(house: House, content: Any) -> None:
+    callback, named = await asked_about_a_call(house)
+
+    async with seated(house, Person(ElicitResult(action="accept", content=content))) as desk:
+        error = await desk.error("approve", **named)
+
+    assert "/form" in error
+    assert (await house.found(callback.id)).state is State.OPEN
+
+
+@pytest.mark.parametrize(
+    ("content", "form"),
+    [({}, {**CALL, "euros": 99}), ({**SHOWN, "euros": 98}, {**CALL, "euros": 98})],
+    ids=["confirmed", "changed"],
+)
+async def test_change_of_a_call_by_the_model_is_shown_before_it_is_sent(
+    house: House, content: Any, form: object
+) -> None:
+    callback, named = await asked_about_a_call(house)
+    person = Person(ElicitResult(action="accept", content=content))
+
+    async with seated(house, person) as desk:
+        await desk.call("approve", **named, form={**CALL, "euros": 99})
+
+    assert person.seen[0].requested_schema["properties"]["euros"]["default"] == 99
+    assert '"euros": 99' in person.seen[0].message
+    assert await form_of(house, callback) == form
+
+
+@pytest.mark.parametrize(
+    ("changes", "given"),
+    [
+        ({"default": {**CALL, "note": "two\nlines"}}, None),
+        ({"default": {**CALL, "branh": "x"}, "additionalProperties": True}, None),
+        ({"default": {**CALL, "note": "x"}}, CALL),
+        ({}, [1]),
+    ],
+    ids=["text of two lines", "name that is no field", "model leaves a field out", "no object"],
+)
+async def test_call_that_fields_cannot_show_whole_is_shown_as_json(
+    house: House, changes: dict[str, Any], given: Any
+) -> None:
+    _, named = await asked_about_a_call(house, **changes)
+    person = Person(ElicitResult(action="decline"))
+
+    async with seated(house, person) as desk:
+        await desk.call("approve", **named, **({} if given is None else {"form": given}))
+
+    assert list(person.seen[0].requested_schema["properties"]) == [REASON]
+
+
+async def test_tools_are_described_without_the_indentation_of_the_source(house: House) -> None:
+    async with seated(house) as desk:
+        tools = (await desk.client.list_tools()).tools
+
+    for tool in tools:
+        assert tool.description
+        assert "  " not in tool.description
+
+
 async def test_result_is_given_as_the_form_and_cannot_be_rejected(house: House) -> None:
     policy = Policy(is_decision=False, assignees=("user:ada",))
     callback, named = await asked(house, policy=policy, result_schema=FORM)

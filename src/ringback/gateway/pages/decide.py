@@ -26,7 +26,6 @@ from ringback.gateway.identity.csrf import CSRF_FIELD, Obstacle, find_obstacle
 from ringback.gateway.identity.person import PersonOf, RequiredPerson
 from ringback.gateway.page import render_page
 from ringback.gateway.pages import form_values
-from ringback.gateway.pages.form_model import MISSING
 from ringback.gateway.pages.form_values import FormValues
 from ringback.gateway.pages.question import (
     QuestionView,
@@ -239,8 +238,7 @@ def _is_asked(question: QuestionView, choice: str, values: FormValues | None) ->
     if not question.is_decision or policy is None or form is None or values is None:
         return True
     # A yes to values that a page shows filled in is a yes to these, however the page writes them.
-    is_needed = policy.require_form or form.root.default is MISSING
-    if choice == "approve" and is_needed:
+    if choice == "approve" and form_values.needs_form(policy, form):
         return True
     return choice != "reject" and form_values.is_filled_in(form, values)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ringback.domain.errors import Problem
+from ringback.domain.policy import Policy
 from ringback.gateway.pages.form_fill import fill
 from ringback.gateway.pages.form_model import MISSING, ROOT, Field, Form, Input, describe_pattern
 from ringback.gateway.pages.form_reader import FormReader, list_names
@@ -70,6 +71,11 @@ class FormValues:
             nearest = nearest.rpartition("/")[0]
         # Elsewhere, it is about another branch of a union than the one that was chosen.
         return nearest == pointer or isinstance(self.places.get(nearest), Input)
+
+
+def needs_form(policy: Policy, form: Form) -> bool:
+    """Return whether a yes needs the form: otherwise the page shows it filled in."""
+    return policy.require_form or form.root.default is MISSING
 
 
 def initial_values(form: Form, value: Any = MISSING) -> FormValues:

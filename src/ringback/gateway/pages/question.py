@@ -32,7 +32,7 @@ from ringback.gateway.identity.login import INBOX, SIGN_IN, SIGN_OUT
 from ringback.gateway.page import render_page
 from ringback.gateway.pages.form_model import Form
 from ringback.gateway.pages.form_schema import to_form
-from ringback.gateway.pages.form_values import FormValues, initial_values
+from ringback.gateway.pages.form_values import FormValues, initial_values, needs_form
 from ringback.gateway.pages.plain_words import (
     ABOUT_PEOPLE,
     PROOFS,
@@ -233,6 +233,7 @@ async def show_question(
         "why_not": _why_no_form(question, door),
         "needs_reason": policy.require_reason.value if policy else RequireReason.NEVER.value,
         "form": form,
+        "needs_form": form is not None and policy is not None and needs_form(policy, form),
         "values": typed.values or (initial_values(form) if form else None),
         "typed": typed,
         "obstacle": obstacle,

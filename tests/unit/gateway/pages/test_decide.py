@@ -325,6 +325,7 @@ async def test_example_for_programs_is_accepted_with_the_form_it_needs(
     view = (await browser.http.get(path, headers={"accept": "application/json"})).json()
     page = await browser.get(path)
 
+    assert "To approve, fill in this as well:" in page.text
     example = view["examples"]["complete"]
     body = json.loads(example[example.index(" -d '") + 5 : -1])
     assert body == {"approved": True, "form": {"euros": 1}}
@@ -358,8 +359,10 @@ async def test_yes_to_values_that_are_shown_filled_in_changes_none(
     })
     callback = await house.asked(result_schema=schema, policy=Policy(require_form=False))
 
+    page = await browser.get(path_of(house, callback))
     reply = await decide(browser, path_of(house, callback), **{"choice": "approve", **typed})
 
+    assert "You can change this before you approve:" in page.text
     assert reply.status_code == 303
     assert (await decision_of(house, callback))["form"] == form
 
