@@ -233,16 +233,36 @@ def ways_to_answer(callback: ShownOut) -> Iterator[str]:
 
 
 def _ways_to_decide(callback: ShownOut) -> Iterator[str]:
-    if not (callback.policy or {})["is_decision"]:
+    policy: Any = callback.policy
+    if not policy["is_decision"]:
         yield printable(
             f"  ringback approve {callback.id} --by USER --result {_result_of(callback)}"
         )
         return
+    who = _voter_of(policy["assignees"])
     schema = callback.result_schema
-    has_form = isinstance(schema, dict) and "form" in schema["properties"]
-    form = " --form FORM  (JSON that meets `form` of the result schema)" if has_form else ""
-    yield f"  ringback approve {callback.id} --by USER{form}"
-    yield f"  ringback reject {callback.id} --by USER --reason 'why'"
+    parts = schema.get("$defs", {}) if isinstance(schema, dict) else {}
+    form = _form_of(parts["form"]) if "form" in parts else ""
+    is_needed = policy["require_form"]
+    yield printable(f"  ringback approve {callback.id} {who}{form if is_needed else ''}")
+    if form and not is_needed:
+        yield printable(f"  ringback approve {callback.id} {who}{form}  (with changes)")
+    yield printable(f"  ringback reject {callback.id} {who} --reason 'why'")
+
+
+def _voter_of(assignees: Sequence[str]) -> str:
+    """Return the options that name a person who may decide."""
+    groups = [one.removeprefix("group:") for one in assignees if one.startswith("group:")]
+    # Where users are named too, a member of no group may decide.
+    is_by_group = groups and len(groups) == len(assignees)
+    return f"--by USER --group {shlex.quote(groups[0])}" if is_by_group else "--by USER"
+
+
+def _form_of(schema: Any) -> str:
+    filled_in = schema.get("default") if isinstance(schema, dict) else None
+    if filled_in is None:
+        return " --form FORM  (JSON that meets `form` of the result schema)"
+    return f" --form {shlex.quote(json.dumps(filled_in, ensure_ascii=False))}"
 
 
 def _result_of(callback: ShownOut) -> str:

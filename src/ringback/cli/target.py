@@ -18,13 +18,21 @@ Subject: TypeAlias = bytes | ActivityRef | CallbackId | Alias
 """A task token, an activity by its ids, or a callback by its id or alias."""
 
 
+def _to_argument(text: str) -> CallbackId:
+    try:
+        return to_callback_id(text)
+    except typer.BadParameter as exc:
+        msg = f"{exc.message}; beside another name, a result goes by --result"
+        raise typer.BadParameter(msg) from exc
+
+
 @dataclass(frozen=True, slots=True)
 class Names:
     """The parameters that name one activity; `None` for those that were not given."""
 
     callback: Annotated[
         str | None,
-        typer.Argument(parser=to_callback_id, metavar="CALLBACK", help="The callback: cb_…"),
+        typer.Argument(parser=_to_argument, metavar="CALLBACK", help="The callback: cb_…"),
     ] = None
     callback_option: Annotated[
         str | None,

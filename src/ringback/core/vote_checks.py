@@ -110,7 +110,7 @@ class VoteValidator:
             is_missing = is_asked and request.approved
             return [Problem("/form", "it is missing")] if is_missing else []
         if terms.schema_id is None:
-            return [Problem("/form", "no form is asked for")]
+            return [Problem("/form", "no form is asked for; leave it out")]
         try:
             await self._checks.check_result(terms, Completed(request.body))
         except WrongResultError as exc:

@@ -177,6 +177,23 @@ def test_show_names_the_commands_that_decide(gateway: Served) -> None:
     assert "ringback complete" not in shown
 
 
+def test_show_names_a_group_and_the_form_that_changes_a_call(gateway: Served) -> None:
+    schema = {"type": "object", "properties": {"order": {"type": "string"}}}
+    filled_in = json.dumps({**schema, "default": {"order": "17"}})
+    policy = Policy(assignees=("group:finance", "group:board"), require_form=False)
+    call = gateway.asked(policy=policy, result_schema=filled_in).id
+    empty = gateway.asked(policy=Policy(require_form=False), result_schema=json.dumps(schema)).id
+
+    shown, other = ringback("show", call).out, ringback("show", empty).out
+
+    who = f"ringback approve {call} --by USER --group finance"
+    assert f"  {who}\n" in shown
+    assert f"""  {who} --form '{{"order": "17"}}'  (with changes)\n""" in shown
+    assert f"ringback reject {call} --by USER --group finance --reason 'why'" in shown
+    assert f"  ringback approve {empty} --by USER\n" in other
+    assert f"  ringback approve {empty} --by USER --form FORM" in other
+
+
 def test_show_has_who_is_asked_votes_claimant_and_a_form_that_would_do(gateway: Served) -> None:
     schema = json.dumps({"type": "object", "properties": {"n": {"const": 5}}, "required": ["n"]})
     policy = Policy(assignees=("user:ann", "user:bob"), approvals=2)

@@ -44,6 +44,7 @@ def run(*words: str, stdin: str = "") -> Result:
         (["complete", "--callback", "cb_1", "--run-id", "r"], "go with --activity-id"),
         (["complete", "--callback", "https://ring.example/c/secret"], "begins with cb_"),
         (["complete", "--callback", ""], "begins with cb_"),
+        (["complete", "--alias", "a", '"done"'], "a result goes by --result"),
         (["complete", "--workflow-id", "", "--activity-id", "1"], "--workflow-id is empty"),
         (["complete", "--run-id", " ", "--activity-id", "1"], "--run-id is empty"),
         (["complete", "--activity-id", ""], "--activity-id is empty"),
