@@ -192,6 +192,8 @@ async def agent_env(
     address: str, settings: Settings, name: str, *, is_ringback_last: bool = False
 ) -> AsyncIterator[AgentEnv]:
     """Run a gateway for the block, without a worker."""
+    # It may skip the test, before the gateway listens.
+    framework = Framework.load(name)
     async with AsyncExitStack() as stack:
         converter = choose_converter(settings.data_converter, None)
         of_gateway = await Client.connect(address, lazy=True, data_converter=converter)
@@ -200,7 +202,6 @@ async def agent_env(
         http = await stack.enter_async_context(
             httpx2.AsyncClient(base_url=settings.base_url, timeout=30, verify=False)
         )
-        framework = Framework.load(name)
         plugins = _ordered(plugin_for(settings), framework.plugins, is_last=is_ringback_last)
         # A setting is `RingbackPlugin`'s.
         given = DataConverter.default if settings.data_converter else framework.converter
