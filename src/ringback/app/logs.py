@@ -11,6 +11,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from ringback.core.spans import find_loaded_span
 from ringback.domain.errors import ConfigurationError
 
 FORMAT: Final = "RINGBACK_LOG"
@@ -139,11 +140,7 @@ def _facts(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def _trace_ids() -> dict[str, str]:
-    # A program that traces has loaded OpenTelemetry.
-    trace = sys.modules.get("opentelemetry.trace")
-    if trace is None:
-        return {}
-    span = trace.get_current_span().get_span_context()
-    if not span.is_valid:
+    span = find_loaded_span()
+    if span is None:
         return {}
     return {"trace_id": f"{span.trace_id:032x}", "span_id": f"{span.span_id:016x}"}

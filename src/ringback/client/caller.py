@@ -1,6 +1,5 @@
 """Calls of the gateway's HTTP API: one request, and its reply as a model or an error."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from types import TracebackType
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from ringback.client.connections import Connections
 from ringback.client.target import Target
+from ringback.core.spans import find_loaded_span
 from ringback.domain.api_key import from_text
 from ringback.domain.errors import GatewayRefusedError, GatewayUnavailableError, RingbackError
 from ringback.domain.event_errors import AliasInUseError
@@ -92,15 +92,9 @@ class Caller:
 
 
 def _trace_headers() -> dict[str, str]:
-    """Return the trace context of the caller, such as an activity whose worker traces.
-
-    A program that traces has loaded OpenTelemetry; no other needs to have it installed.
-    """
-    trace = sys.modules.get("opentelemetry.trace")
-    if trace is None:
-        return {}
-    span = trace.get_current_span().get_span_context()
-    if not span.is_valid:
+    """Return the trace context of the caller, such as an activity whose worker traces."""
+    span = find_loaded_span()
+    if span is None:
         return {}
     return {
         "traceparent": f"00-{span.trace_id:032x}-{span.span_id:016x}-{span.trace_flags & 1:02x}"

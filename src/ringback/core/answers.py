@@ -10,7 +10,7 @@ from typing import Final
 from ringback.core.body_encryption import BodyEncryption
 from ringback.core.group_commit import GroupCommit
 from ringback.core.hooks import NO_HOOKS, Hooks
-from ringback.core.receipt import Receipt, report, to_expired
+from ringback.core.receipt import Receipt, find_reached, report, to_expired
 from ringback.core.services import run_services, task_group
 from ringback.core.validation import AnswerValidator
 from ringback.core.votes import VoteService
@@ -18,7 +18,6 @@ from ringback.domain.callback import Accepted, Callback, State
 from ringback.domain.errors import (
     AnsweredDifferentlyError,
     RingbackError,
-    UnknownCallbackError,
 )
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.operation_errors import refuse_missing
@@ -169,11 +168,8 @@ class AnswerService:
 
     async def _explain(self, answer: Answer) -> Receipt | None:
         # None: the callback is open, so no answer was accepted.
-        callback = (await self._store.find([answer.callback_id])).get(answer.callback_id)
-        if callback is None:
-            refuse_missing(answer.link_serial)
-        if not callback.accepts_serial(answer.link_serial):
-            raise UnknownCallbackError
+        found = (await self._store.find([answer.callback_id])).get(answer.callback_id)
+        callback = find_reached(found, answer.link_serial)
         if callback.state is State.OPEN:
             return None
         accepted = callback.accepted

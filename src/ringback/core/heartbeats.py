@@ -10,7 +10,7 @@ from ringback.core.body_encryption import BodyEncryption
 from ringback.core.group_commit import GroupCommit
 from ringback.core.hooks import NO_HOOKS, Hooks
 from ringback.core.keepalive import LEASE, HeartbeatSender, postpone, to_sent_heartbeat
-from ringback.core.receipt import to_expired
+from ringback.core.receipt import find_reached, to_expired
 from ringback.core.services import run_services
 from ringback.core.verdicts import resolve
 from ringback.domain.activity_state import HeartbeatResponse, Unknown
@@ -19,11 +19,9 @@ from ringback.domain.errors import (
     ActivityGoneError,
     RingbackError,
     TemporalUnreachableError,
-    UnknownCallbackError,
 )
 from ringback.domain.ids import CallbackId
 from ringback.domain.liveness import HeartbeatReceipt, ReceivedHeartbeat
-from ringback.domain.operation_errors import refuse_missing
 from ringback.ports.activities import Activities
 from ringback.ports.activity_polls import ActivityPollStore
 from ringback.ports.store import CallbackStore
@@ -104,11 +102,7 @@ class HeartbeatService:
             TemporalUnreachableError: The activity is between two attempts, and the heartbeat is
                 stored; send the next one as usual.
         """
-        callback = await self._finds.submit(callback_id)
-        if callback is None:
-            refuse_missing(serial)
-        if not callback.accepts_serial(serial):
-            raise UnknownCallbackError
+        callback = find_reached(await self._finds.submit(callback_id), serial)
         _check_open(callback)
         await self._heartbeat_sender.check_details(callback, details)
         if self._bodies is not None:

@@ -1,4 +1,4 @@
-"""Receipts: what a sender or a voter gets, or the error that says why the answer is too late."""
+"""Receipts: what a sender or a voter gets, or the error that says why not."""
 
 from collections.abc import Awaitable
 from dataclasses import dataclass
@@ -6,8 +6,9 @@ from datetime import datetime
 
 from ringback.core.hooks import Hooks
 from ringback.domain.callback import Callback, State
-from ringback.domain.errors import ExpiredCallbackError, RingbackError
+from ringback.domain.errors import ExpiredCallbackError, RingbackError, UnknownCallbackError
 from ringback.domain.ids import CallbackId
+from ringback.domain.operation_errors import refuse_missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,20 @@ async def report(accepting: Awaitable[Receipt], hooks: Hooks) -> Receipt:
     if receipt.is_duplicate:
         hooks.answer_repeated()
     return receipt
+
+
+def find_reached(callback: Callback | None, serial: int | None) -> Callback:
+    """Return a callback to somebody who came by a link with `serial`, or without one.
+
+    Raises:
+        UnknownCallbackError: The callback does not exist, or the link was revoked.
+        DeletedCallbackError: The callback of the link was deleted.
+    """
+    if callback is None:
+        refuse_missing(serial)
+    if not callback.accepts_serial(serial):
+        raise UnknownCallbackError
+    return callback
 
 
 def to_expired(callback: Callback) -> ExpiredCallbackError:

@@ -1,9 +1,10 @@
 """Spans: the parts of a gateway's work that traces show; the tracer of a program records them."""
 
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import Final, Protocol, Self, TypeAlias
+from typing import Any, Final, Protocol, Self, TypeAlias
 
 Fact: TypeAlias = str | int | bool
 """A fact about a span: an id, a name or a number; never a link, a token or a payload."""
@@ -104,6 +105,18 @@ class NoTracer:
 
 NO_SPAN: Final = Span()
 NO_TRACER: Final = NoTracer()
+
+
+def find_loaded_span() -> Any | None:
+    """Return the context of the current span of OpenTelemetry; `None` if there is none.
+
+    A program that traces has loaded OpenTelemetry; no other needs to have it installed.
+    """
+    trace = sys.modules.get("opentelemetry.trace")
+    if trace is None:
+        return None
+    span = trace.get_current_span().get_span_context()
+    return span if span.is_valid else None
 
 
 _FORM: Final = re.compile(

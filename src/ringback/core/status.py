@@ -3,16 +3,15 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ringback.core.receipt import find_reached
 from ringback.domain.activity_state import Pending
 from ringback.domain.audit import AuditEntry
 from ringback.domain.callback import Accepted, Callback, State
 from ringback.domain.errors import (
     RefusedByTemporalError,
     TemporalUnreachableError,
-    UnknownCallbackError,
 )
 from ringback.domain.ids import CallbackId
-from ringback.domain.operation_errors import refuse_missing
 from ringback.domain.outcome import KINDS, to_fields
 from ringback.domain.vote import Vote
 from ringback.domain.vote_body import to_sent_schema
@@ -57,11 +56,7 @@ class StatusService:
             UnknownCallbackError: The callback does not exist, or the link was revoked.
             DeletedCallbackError: The callback of the link was deleted.
         """
-        callback = (await self._store.find([callback_id])).get(callback_id)
-        if callback is None:
-            refuse_missing(serial)
-        if not callback.accepts_serial(serial):
-            raise UnknownCallbackError
+        callback = find_reached((await self._store.find([callback_id])).get(callback_id), serial)
         if callback.state is not State.OPEN:
             return CallbackStatus(callback, None, is_live=False)
         schema = await self._result_schema(callback)

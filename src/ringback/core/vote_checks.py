@@ -4,11 +4,11 @@ from dataclasses import replace
 from typing import Final, Protocol
 
 from ringback.core.body_encryption import BodyEncryption
+from ringback.core.receipt import find_reached
 from ringback.core.validation import AnswerValidator
 from ringback.domain.callback import Callback, State
-from ringback.domain.errors import Problem, UnknownCallbackError, WrongResultError
+from ringback.domain.errors import Problem, WrongResultError
 from ringback.domain.ids import CallbackId
-from ringback.domain.operation_errors import refuse_missing
 from ringback.domain.outcome import Completed, to_body
 from ringback.domain.people_errors import ClaimedError, PeopleDecideError, WrongVoteError
 from ringback.domain.policy import Policy
@@ -127,12 +127,7 @@ async def find_by_serial(
         UnknownCallbackError: The callback does not exist, or the link was revoked.
         DeletedCallbackError: The callback of the link was deleted.
     """
-    callback = (await store.find([callback_id])).get(callback_id)
-    if callback is None:
-        refuse_missing(serial)
-    if not callback.accepts_serial(serial):
-        raise UnknownCallbackError
-    return callback
+    return find_reached((await store.find([callback_id])).get(callback_id), serial)
 
 
 def policy_of(callback: Callback) -> Policy:

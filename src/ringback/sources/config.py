@@ -13,6 +13,7 @@ from ringback.sources.config_file import (
     Problem,
     ProblemsError,
     ReadSecret,
+    find_headers,
     load_each,
     to_rule,
     to_table,
@@ -29,7 +30,6 @@ from ringback.sources.signature_table import (
     token_scheme,
 )
 from ringback.sources.signatures import Verifier
-from ringback.sources.source_event import CONTENT_TYPE
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +97,6 @@ def _to_source(
     except ConfigurationError as exc:
         raise ProblemsError(("", str(exc))) from exc
     rules = tuple(to_rule(one) for one in table.rules)
-    named = frozenset(one.lower() for one in table.headers)
-    read = [one.headers for one in (table.batch, *rules) if one is not None]
     return Source(
         name=name,
         scheme=scheme,
@@ -106,7 +104,7 @@ def _to_source(
         verifier=verifier,
         rules=rules,
         batch=table.batch,
-        headers=named.union({CONTENT_TYPE}, *read),
+        headers=find_headers(table.headers, table.batch, rules),
         ttl=table.ttl,
         limit=table.limit,
         verify_token=verify_token,

@@ -1,7 +1,7 @@
 """What the tables of `ringback.toml` share: reading, secrets, rules, and what an error says."""
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,9 @@ from pydantic_core import ErrorDetails
 
 from ringback.domain.errors import ConfigurationError
 from ringback.sources.config_tables import RuleTable
+from ringback.sources.expressions import Expression
 from ringback.sources.rules import Rule
+from ringback.sources.source_event import CONTENT_TYPE
 
 T = TypeVar("T")
 TableT = TypeVar("TableT", bound=BaseModel)
@@ -109,6 +111,14 @@ def to_table(kind: type[TableT], raw: Mapping[str, Any], *more: Problem) -> Tabl
 def to_rule(table: RuleTable) -> Rule:
     """Return the rule that a table describes."""
     return Rule(**{name: getattr(table, name) for name in RuleTable.model_fields})
+
+
+def find_headers(
+    named: Iterable[str], batch: Expression | None, rules: Iterable[Rule]
+) -> frozenset[str]:
+    """Return the headers to keep of a request: those that are named, and those that rules read."""
+    read = [one.headers for one in (batch, *rules) if one is not None]
+    return frozenset(one.lower() for one in named).union({CONTENT_TYPE}, *read)
 
 
 def _read_secret(reference: str, *, folder: Path, environ: Mapping[str, str]) -> str:

@@ -16,6 +16,7 @@ from ringback.sources.config_file import (
     Problem,
     ProblemsError,
     ReadSecret,
+    find_headers,
     load_each,
     read_tables,
     to_rule,
@@ -31,7 +32,6 @@ from ringback.sources.config_tables import (
 )
 from ringback.sources.expressions import Expression
 from ringback.sources.rules import Rule
-from ringback.sources.source_event import CONTENT_TYPE
 
 
 class QueueKind(Enum):
@@ -167,8 +167,6 @@ def _to_queue(
     if problems or kind is None:
         raise ProblemsError(*problems)
     rules = tuple(to_rule(one) for one in table.rules)
-    named = frozenset(one.lower() for one in table.headers)
-    read = [one.headers for one in (table.batch, *rules) if one is not None]
     return QueueConfig(
         name=name,
         kind=kind,
@@ -179,7 +177,7 @@ def _to_queue(
         trusted=table.trusted,
         rules=rules,
         batch=table.batch,
-        headers=named.union({CONTENT_TYPE}, *read) - {LINK_HEADER},
+        headers=find_headers(table.headers, table.batch, rules) - {LINK_HEADER},
         ttl=table.ttl,
     )
 

@@ -16,7 +16,7 @@ from ringback.store.bulk_params import Instant, any_of
 from ringback.store.database import Connection, SqlPart, reads, writes
 from ringback.store.event_tables import deliveries, events
 from ringback.store.queries import execute_each, parts
-from ringback.store.retention import FIND, LOCK, WalkPosition
+from ringback.store.retention import FIND, LOCK, WalkPosition, to_window
 from ringback.store.tables import audit_trail, callbacks, outcomes, votes
 
 _SALT_BYTES: Final = 16
@@ -177,8 +177,7 @@ class SqlEventBodies(SqlPart):
         cutoff = await self._database.now(connection) - older_than
         values = {"after_id": after or "", "cutoff": cutoff, "limit": limit}
         found = list(await connection.execute(FIND_DELIVERIES, values))
-        has_more = len(found) == limit and found[-1].is_old
-        return Window([row.id for row in found if row.is_old], found[-1].id if has_more else None)
+        return to_window(found, limit)
 
     @writes
     async def drop_bodies(

@@ -22,7 +22,7 @@ from ringback.ports.retention import Record, Window
 from ringback.store.bulk_params import Instant, any_of
 from ringback.store.database import Connection, SqlPart, reads, writes
 from ringback.store.event_tables import deliveries, events
-from ringback.store.retention import to_plain_row
+from ringback.store.retention import to_plain_row, to_window
 from ringback.store.tables import callbacks
 
 _is_old: ColumnElement[bool] = deliveries.c.received_at <= bindparam("cutoff", type_=Instant)
@@ -83,9 +83,7 @@ class SqlEndedDeliveries(SqlPart):
         now = await self._database.now(connection)
         values = {"after_id": after or "", "cutoff": now - older_than, "limit": limit}
         found = list(await connection.execute(FIND, values))
-        # What came later ended later.
-        has_more = len(found) == limit and found[-1].is_old
-        return Window([row.id for row in found if row.is_old], found[-1].id if has_more else None)
+        return to_window(found, limit)
 
     @reads
     async def export(self, connection: Connection, ids: Collection[str]) -> Sequence[Record]:

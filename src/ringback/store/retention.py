@@ -19,6 +19,7 @@ from sqlalchemy import (
     CompoundSelect,
     Delete,
     Integer,
+    Row,
     Select,
     Table,
     Text,
@@ -157,6 +158,15 @@ class WalkPosition:
         if len(found) == limit:
             return WalkPosition(self.has_bodies, found[-1].at, found[-1].id).write()
         return WalkPosition(has_bodies=False).write() if self.has_bodies else None
+
+
+def to_window(found: Sequence[Row[Any]], limit: int) -> Window:
+    """Return the old ones of rows in the order of their end; at most `limit` were read.
+
+    What came later ended later.
+    """
+    has_more = len(found) == limit and found[-1].is_old
+    return Window([row.id for row in found if row.is_old], found[-1].id if has_more else None)
 
 
 class SqlEndedCallbacks(SqlPart):

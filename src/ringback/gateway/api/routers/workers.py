@@ -26,6 +26,7 @@ from ringback.domain.link import Verb
 from ringback.domain.opening import OpenReply
 from ringback.domain.options import PLAIN_OPTIONS, CallbackOptions
 from ringback.domain.outcome import KINDS, Completed, Failed, to_body, to_fields
+from ringback.gateway.answer_endpoint import find_posted
 from ringback.gateway.api.access import IdInPath, access, new_router, requires, to_callback_id
 from ringback.gateway.api.bodies import SMALL, read_model
 from ringback.gateway.api.openapi import OF_A_BODY, problems, takes
@@ -282,12 +283,12 @@ class WorkerPath:
 
 def find_call(scope: Scope) -> tuple[Act, str] | None:
     """Return what a worker's request does, and the id in its path; `None` for other requests."""
-    if scope["type"] != "http" or scope["method"] != "POST" or scope.get("root_path"):
+    rest = find_posted(scope, _OPEN)
+    if rest is None:
         return None
-    path: str = scope["path"]
-    if path == _OPEN:
+    if not rest:
         return Act.OPEN, ""
-    if not (path.startswith(f"{_OPEN}/") and path.endswith(_SUBMITTED)):
+    if not (rest.startswith("/") and rest.endswith(_SUBMITTED)):
         return None
-    callback_id = path[len(_OPEN) + 1 : -len(_SUBMITTED)]
+    callback_id = rest[1 : -len(_SUBMITTED)]
     return (Act.SUBMIT, callback_id) if callback_id and "/" not in callback_id else None
