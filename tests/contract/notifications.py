@@ -385,6 +385,20 @@ class NotificationsContract:
 
         assert [one.id for one in await claimed(store)] == [failing.id]
 
+    async def test_repair_changes_at_most_a_thousand_messages(self, store: Store) -> None:
+        request = factories.request(notify=("ops",))
+        await store.open([
+            replace(request, id=factories.callback_id(), ref=factories.activity_ref())
+            for _ in range(1001)
+        ])
+        far = timedelta(days=1)
+        await store.claim_notifications(limit=1001, lease=HOUR, excluded=())
+
+        first = await store.repair(LongestWaits(delivery=far, webhook=MINUTE, poll=far))
+        second = await store.repair(LongestWaits(delivery=far, webhook=MINUTE, poll=far))
+
+        assert (first, second) == (1000, 1)
+
     async def test_messages_of_unknown_callback_are_none(self, store: Store) -> None:
         assert await store.notifications_of(CallbackId("cb_unknown")) == []
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from sqlalchemy import (
     BigInteger,
+    Column,
     ColumnElement,
     Update,
     bindparam,
@@ -36,105 +37,72 @@ _SHORTEST: Final = 5 * _SECOND
 _now: ColumnElement[datetime] = bindparam("now", type_=Instant)
 _latest: ColumnElement[datetime] = bindparam("latest", type_=Instant)
 
-_far_deliveries = (
-    select(outcomes.c.callback_id)
-    .where(outcomes.c.state == State.ACCEPTED.value, outcomes.c.due_at > _latest)
-    .limit(_MOST)
+
+def _repair(
+    key: Column[str], is_waiting: ColumnElement[bool], is_far: ColumnElement[bool], **values: object
+) -> Update:
+    """Return what sets `values` in rows that wait and are due too far ahead; `key` names a row."""
+    far = select(key).where(is_waiting, is_far).limit(_MOST)
+    return update(key.table).where(key.in_(far), is_far).values(values)
+
+
+_is_open: ColumnElement[bool] = callbacks.c.closed_at.is_(None)
+
+_REPAIR_DELIVERIES: Final = _repair(
+    outcomes.c.callback_id,
+    outcomes.c.state == State.ACCEPTED.value,
+    outcomes.c.due_at > _latest,
+    due_at=_now,
 )
 
-_REPAIR_DELIVERIES: Final = (
-    update(outcomes)
-    .where(outcomes.c.callback_id.in_(_far_deliveries), outcomes.c.due_at > _latest)
-    .values(due_at=_now)
-)
-
-_far_webhooks = (
-    select(webhooks.c.id)
-    .where(webhooks.c.ended_at.is_(None), webhooks.c.due_at > _latest)
-    .limit(_MOST)
-)
-
-_REPAIR_WEBHOOKS: Final = (
-    update(webhooks)
-    .where(webhooks.c.id.in_(_far_webhooks), webhooks.c.due_at > _latest)
-    .values(due_at=_now)
-)
-
-_is_far_notification: ColumnElement[bool] = (notifications.c.held_until > _latest) | (
-    notifications.c.last_error.is_not(None) & (notifications.c.due_at > _latest)
+_REPAIR_WEBHOOKS: Final = _repair(
+    webhooks.c.id, webhooks.c.ended_at.is_(None), webhooks.c.due_at > _latest, due_at=_now
 )
 
 #: Those that failed or are claimed; a reminder may be due far ahead.
-_REPAIR_NOTIFICATIONS: Final = (
-    update(notifications)
-    .where(notifications.c.due_at.is_not(None), _is_far_notification)
-    .values(due_at=_now, held_until=None)
+_REPAIR_NOTIFICATIONS: Final = _repair(
+    notifications.c.id,
+    notifications.c.due_at.is_not(None),
+    (notifications.c.held_until > _latest)
+    | (notifications.c.last_error.is_not(None) & (notifications.c.due_at > _latest)),
+    due_at=_now,
+    held_until=None,
 )
 
-_is_far_poll: ColumnElement[bool] = (callbacks.c.poll_due_at > _latest) & (
-    callbacks.c.poll_due_at < bindparam("never", NEVER, type_=Instant)
-)
-
-_far_polls = (
-    select(callbacks.c.id).where(callbacks.c.closed_at.is_(None), _is_far_poll).limit(_MOST)
-)
-
-_REPAIR_POLLS: Final = (
-    update(callbacks)
-    .where(callbacks.c.id.in_(_far_polls), _is_far_poll)
-    .values(poll_due_at=_now, poll_held_until=None)
+_REPAIR_POLLS: Final = _repair(
+    callbacks.c.id,
+    _is_open,
+    (callbacks.c.poll_due_at > _latest)
+    & (callbacks.c.poll_due_at < bindparam("never", NEVER, type_=Instant)),
+    poll_due_at=_now,
+    poll_held_until=None,
 )
 
 # Instants and durations are stored as whole microseconds.
 _timeout: ColumnElement[int] = type_coerce(callbacks.c.heartbeat_timeout, BigInteger)
 _due_at: ColumnElement[int] = type_coerce(callbacks.c.heartbeat_due_at, BigInteger)
 _wait: ColumnElement[int] = _due_at - type_coerce(_now, BigInteger)
-_is_far_heartbeat: ColumnElement[bool] = (_wait > _SHORTEST) & (
-    _wait > func.coalesce(_timeout, 60 * _SECOND)
+
+_REPAIR_HEARTBEATS: Final = _repair(
+    callbacks.c.id,
+    _is_open & callbacks.c.heartbeat_due_at.is_not(None),
+    (_wait > _SHORTEST) & (_wait > func.coalesce(_timeout, 60 * _SECOND)),
+    heartbeat_due_at=_now,
+    heartbeat_held_until=None,
 )
 
-_far_heartbeats = (
-    select(callbacks.c.id)
-    .where(
-        callbacks.c.closed_at.is_(None),
-        callbacks.c.heartbeat_due_at.is_not(None),
-        _is_far_heartbeat,
-    )
-    .limit(_MOST)
-)
-
-_REPAIR_HEARTBEATS: Final = (
-    update(callbacks)
-    .where(callbacks.c.id.in_(_far_heartbeats), _is_far_heartbeat)
-    .values(heartbeat_due_at=_now, heartbeat_held_until=None)
-)
-
-# Claims and postponements are shorter than `POLL_GRACE`. A poll is due at its interval, or at the
-# deadline if there is none.
 _poll_due_at: ColumnElement[int] = type_coerce(callbacks.c.sender_poll_due_at, BigInteger)
 _poll_every: ColumnElement[int] = type_coerce(callbacks.c.poll_every, BigInteger)
-_is_far_sender_poll: ColumnElement[bool] = (callbacks.c.sender_poll_due_at > _latest) & (
-    _poll_due_at
-    > func.coalesce(
-        type_coerce(_now, BigInteger) + _poll_every,
-        type_coerce(callbacks.c.own_deadline_at, BigInteger),
-    )
-)
+_own_deadline: ColumnElement[int] = type_coerce(callbacks.c.own_deadline_at, BigInteger)
 
-_far_sender_polls = (
-    select(callbacks.c.id)
-    .where(
-        callbacks.c.closed_at.is_(None),
-        callbacks.c.sender_poll_due_at.is_not(None),
-        _is_far_sender_poll,
-    )
-    .limit(_MOST)
-)
-
-_REPAIR_SENDER_POLLS: Final = (
-    update(callbacks)
-    .where(callbacks.c.id.in_(_far_sender_polls), _is_far_sender_poll)
-    .values(sender_poll_due_at=_now)
+#: Claims and postponements are shorter than `POLL_GRACE`. A poll is due at its interval, or at the
+#: deadline if there is none.
+_REPAIR_SENDER_POLLS: Final = _repair(
+    callbacks.c.id,
+    _is_open & callbacks.c.sender_poll_due_at.is_not(None),
+    (callbacks.c.sender_poll_due_at > _latest)
+    & (_poll_due_at > func.coalesce(type_coerce(_now, BigInteger) + _poll_every, _own_deadline)),
+    sender_poll_due_at=_now,
 )
 
 
