@@ -6,16 +6,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 from urllib.parse import urlsplit
 
-from temporalio.converter import DataConverter
 from temporalio.exceptions import ApplicationError
 
 from ringback.client.caller import parse
 from ringback.client.calls import to_bytes, to_object, to_request
 from ringback.client.gateway_client import GatewayClient
 from ringback.domain.errors import GatewayRefusedError
-from ringback.domain.outcome import Failed
 from ringback.schemas.responses import ReceiptOut, ShownOut, SignOut
 from ringback.testing.which import check_moment
+from ringback.worker.answer import to_failed, to_json
 from ringback.worker.decision import Decision
 
 if TYPE_CHECKING:
@@ -81,7 +80,8 @@ class OpenCallback:
         check_moment(when, get_args(Moment), hint=_EARLIER)
         match result:
             case ApplicationError():
-                verb, body = "fail", to_failure_body(result, self._kit.data_converter)
+                verb, body = to_request(to_failed(result, self._to_json))
+                assert body is not None, "a failure has a body"
             case Decision():
                 return await self.decide(
                     approved=result.approved,
@@ -91,7 +91,7 @@ class OpenCallback:
                     when=when,
                 )
             case _:
-                verb, body = "complete", to_json(result, self._kit.data_converter)
+                verb, body = "complete", self._to_json(result)
         async with self._kit.operator.at(when, self):
             if by is not None:
                 return await self._vote(by, (), {"result": body})
@@ -151,7 +151,7 @@ class OpenCallback:
             by, groups = await self._next_voter(groups)
         vote = {"approved": to_bytes(approved), "reason": to_bytes(reason)}
         if form is not None:
-            vote["form"] = to_json(form, self._kit.data_converter)
+            vote["form"] = self._to_json(form)
         async with self._kit.operator.at(when, self):
             return await self._vote(by, groups or (), vote)
 
@@ -161,7 +161,7 @@ class OpenCallback:
         Raises:
             GatewayRefusedError: Nobody asked the activity to cancel, or it has ended.
         """
-        return await self._post("cancel", to_json(details, self._kit.data_converter))
+        return await self._post("cancel", self._to_json(details))
 
     async def heartbeat(self, details: object = None) -> SignOut:
         """Send a heartbeat; return whether the activity was asked to cancel, paused or reset.
@@ -169,7 +169,7 @@ class OpenCallback:
         Raises:
             GatewayRefusedError: The activity has ended.
         """
-        body = None if details is None else to_json(details, self._kit.data_converter)
+        body = None if details is None else self._to_json(details)
         reply = await self._client.call("POST", f"{self._path}/heartbeat", content=body)
         return parse(SignOut, reply)
 
@@ -230,6 +230,9 @@ class OpenCallback:
             return next((user for user in users if user not in voted), users[0]), groups
         return NOBODY, asked if groups is None else groups
 
+    def _to_json(self, value: object) -> bytes:
+        return to_json(value, self._kit.data_converter.payload_converter)
+
     async def _refusal_of(self, result: object) -> GatewayRefusedError:
         try:
             await self.answer(result)
@@ -237,35 +240,3 @@ class OpenCallback:
             return refused
         msg = f"the gateway accepted {result!r}"
         raise AssertionError(msg)
-
-
-def to_json(value: object, converter: DataConverter) -> bytes:
-    """Return `value` as JSON, as the data converter writes it before any codec.
-
-    Raises:
-        TypeError: The converter does not write it as JSON.
-    """
-    (payload,) = converter.payload_converter.to_payloads([value])
-    match payload.metadata["encoding"]:
-        case b"json/plain":
-            return payload.data
-        case b"binary/null":
-            return b"null"
-        case _:
-            msg = f"an answer is JSON, which the data converter does not make of {value!r}"
-            raise TypeError(msg)
-
-
-def to_failure_body(error: ApplicationError, converter: DataConverter) -> bytes:
-    """Return what a sender posts to fail an activity with `error`."""
-    details = b",".join(to_json(detail, converter) for detail in error.details)
-    failed = Failed(
-        error.message,
-        type=error.type,
-        non_retryable=error.non_retryable,
-        details=b"[" + details + b"]" if error.details else None,
-        next_retry_delay=error.next_retry_delay,
-    )
-    _, body = to_request(failed)
-    assert body is not None, "a failure has a body"
-    return body

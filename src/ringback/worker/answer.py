@@ -1,12 +1,14 @@
-"""An answer that exists already: the activity returns or raises it."""
+"""Answers as values of Python: one that exists already, and one that is sent."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar, assert_never, cast
 
 from temporalio import activity
 from temporalio.api.common.v1 import Payload, Payloads
 from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
-from temporalio.converter import FailureConverter
+from temporalio.converter import FailureConverter, PayloadConverter
+from temporalio.exceptions import ApplicationError
 
 from ringback.domain.exact_json import items
 from ringback.domain.ids import OutcomeId, to_identity
@@ -52,6 +54,39 @@ def read_json(body: bytes, result_type: object) -> object:
     hints = None if result_type is object else [cast("type", result_type)]
     (value,) = activity.payload_converter().from_payloads([_payload(body)], hints)
     return value
+
+
+def to_json(value: object, converter: PayloadConverter) -> bytes:
+    """Return `value` as `converter` writes it as JSON.
+
+    Raises:
+        TypeError: It does not.
+    """
+    (payload,) = converter.to_payloads([value])
+    match payload.metadata["encoding"]:
+        case b"json/plain":
+            return payload.data
+        case b"binary/null":
+            return b"null"
+        case _:
+            msg = f"an answer must be a JSON value, not a {type(value).__name__}"
+            raise TypeError(msg)
+
+
+def to_failed(failure: ApplicationError, encode: Callable[[object], bytes]) -> Failed:
+    """Return `failure` as an answer; `encode` returns a detail as JSON.
+
+    Raises:
+        TypeError: A detail cannot be encoded as JSON.
+    """
+    details = b",".join(map(encode, failure.details))
+    return Failed(
+        failure.message,
+        type=failure.type,
+        non_retryable=failure.non_retryable,
+        details=b"[" + details + b"]" if details else None,
+        next_retry_delay=failure.next_retry_delay,
+    )
 
 
 def _to_exception(failed: Failed, *, source: str) -> BaseException:

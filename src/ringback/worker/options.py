@@ -8,7 +8,6 @@ from enum import Enum
 from typing import Any, Final, Literal, TypeAlias, TypedDict
 
 from temporalio import activity
-from temporalio.api.common.v1 import Payload
 from temporalio.exceptions import ApplicationError
 
 from ringback.domain.durations import check_duration
@@ -20,7 +19,7 @@ from ringback.domain.policy import (
 from ringback.domain.policy_checks import (
     Escalation,
 )
-from ringback.worker.answer import read_json
+from ringback.worker.answer import read_json, to_failed, to_json
 
 WhichAttempts: TypeAlias = Literal["any", "current"]
 HeartbeatsFrom: TypeAlias = Literal["sender", "gateway"]
@@ -178,36 +177,13 @@ def to_answer(value: object, result_type: object) -> Completed | Failed:
         Exception: What the converter raises if it cannot read it as `result_type`.
     """
     if isinstance(value, ApplicationError):
-        return _to_failed(value)
+        check_duration("next_retry_delay", value.next_retry_delay, may_be_zero=True)
+        return to_failed(value, _to_json)
     body = _to_json(value)
     # Otherwise the workflow would fail on it, which is too late.
     read_json(body, result_type)
     return Completed(body)
 
 
-def _to_failed(failure: ApplicationError) -> Failed:
-    check_duration("next_retry_delay", failure.next_retry_delay, may_be_zero=True)
-    details = b",".join(_to_json(detail) for detail in failure.details)
-    return Failed(
-        failure.message,
-        type=failure.type,
-        non_retryable=failure.non_retryable,
-        details=b"[" + details + b"]" if details else None,
-        next_retry_delay=failure.next_retry_delay,
-    )
-
-
-def _to_json(value: Any) -> bytes:
-    (payload,) = activity.payload_converter().to_payloads([value])
-    return _json_of(payload, value)
-
-
-def _json_of(payload: Payload, value: Any) -> bytes:
-    match payload.metadata["encoding"]:
-        case b"json/plain":
-            return payload.data
-        case b"binary/null":
-            return b"null"
-        case _:
-            msg = f"an answer must be a JSON value, not a {type(value).__name__}"
-            raise TypeError(msg)
+def _to_json(value: object) -> bytes:
+    return to_json(value, activity.payload_converter())
