@@ -30,7 +30,7 @@ from pydantic import Base64Bytes, TypeAdapter
 from pydantic_core import from_json
 
 from ringback.domain.errors import Problem
-from ringback.domain.exact_json import resolve
+from ringback.domain.exact_json import escape_step, resolve
 from ringback.result_schema.explain import Explainer, cut
 
 PATTERN_WEIGHT: Final = 500
@@ -98,6 +98,8 @@ _NO_PATTERN: Final = (
     " look-around ((?=…), (?!…), (?<=…), (?<!…)) or back-references (\\1), and must stay below"
     " 1 MiB when it is compiled"
 )
+
+_LONGEST_PLACE: Final = 200
 
 _BASE: Final = "urn:ringback:result"
 
@@ -225,10 +227,16 @@ def why_unusable(schema: str) -> str | None:
     try:
         Compiled(schema)
     except ValidationError as exc:
-        return _NO_PATTERN if _is_about_pattern(exc) else _NO_SCHEMA
+        return _NO_PATTERN if _is_about_pattern(exc) else f"{_NO_SCHEMA}{_place_of(exc)}"
     except (ValueError, ReferencingError):
         return _NO_SCHEMA
     return None
+
+
+def _place_of(error: ValidationError) -> str:
+    """Return where a schema is wrong; nothing for a reference, which is wrong anywhere."""
+    pointer = "".join(f"/{escape_step(one)}" for one in error.instance_path)
+    return f"; look at {pointer[:_LONGEST_PLACE]}" if pointer else ""
 
 
 def _is_about_pattern(error: ValidationError) -> bool:

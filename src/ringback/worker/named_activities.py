@@ -93,7 +93,7 @@ class NamedActivities:
         """
         asked, _ = _parse(AskIn, given)
         default = None if asked.on_deadline is None else _to_decision(asked)
-        return await _wait(_to_options(asked, default), asked.form)
+        return await _wait(_to_options(asked, default), asked.form, schema_is="form")
 
     async def wait(self, given: Sequence[RawValue]) -> RawValue:
         """Send a link to a URL; return the result that is sent to the link.
@@ -145,14 +145,19 @@ async def _submit_nothing(_: Callback) -> None:
 
 
 async def _wait(
-    options: CallbackOptions, schema: object, submit: Any = _submit_nothing
+    options: CallbackOptions,
+    schema: object,
+    submit: Any = _submit_nothing,
+    *,
+    schema_is: str = "result_schema",
 ) -> RawValue:
     try:
         return await wait_async(submit, RawValue, options, schema=schema, resubmit=False)
     except GatewayRefusedError as exc:
         if exc.status not in _INVALID:
             raise
-        _refuse(str(exc))
+        # The gateway names its own options, which the input has as members.
+        _refuse(str(exc).replace("/options/result_schema", schema_is).replace("/options/", ""))
 
 
 def _parse(model: type[I], given: Sequence[RawValue]) -> tuple[I, dict[str, bytes]]:

@@ -12,44 +12,66 @@ from temporalio.worker import Worker
 from ringback import Callback
 from ringback.agents import ToolCall, approvals
 from ringback.settings import Settings
-from tests.integration.agents.agent_env import agent_env
+from tests.integration.agents.agent_env import ELSEWHERE, agent_env
 from tests.integration.env import GRACE
 
 HOWTO = Path(__file__).parents[3] / "docs" / "howto"
 PAGES = {
-    "agents-strands": ("Strands", "claude"),
-    "agents-google-adk": ("Google ADK", "gemini-3-pro-preview"),
-    "agents-deep-agents": ("Deep Agents", "anthropic:claude-sonnet-4-5"),
+    "OpenAI Agents": "agents-openai",
+    "Pydantic AI": "agents-pydantic-ai",
+    "Strands": "agents-strands",
+    "Google ADK": "agents-google-adk",
+    "Deep Agents": "agents-deep-agents",
 }
-"""The framework of each page, and the name of its model."""
+MODELS = {
+    "Pydantic AI": ('"openai:gpt-5"', "FunctionModel(scripted)"),
+    "Strands": ('"claude"', '"scripted"'),
+    "Google ADK": ('"gemini-3-pro-preview"', '"scripted"'),
+    "Deep Agents": ('"anthropic:claude-sonnet-4-5"', '"scripted"'),
+}
+"""The model of each page, and what stands in its place; the plugin of OpenAI's agents has it."""
+SCRIPTED = """
+from pydantic_ai.models.function import FunctionModel
+from tests.integration.agents.pydantic_ai_agent import scripted
+"""
+HAVE_THE_ACTIVITY = {"Deep Agents", "Pydantic AI"}
+"""The frameworks whose plugin registers the activity of a tool."""
 
-pytestmark = [
-    pytest.mark.server,
-    pytest.mark.other_agents,
-    pytest.mark.thorough,
-    pytest.mark.timeout(60),
-]
+pytestmark = [pytest.mark.server, pytest.mark.thorough, pytest.mark.timeout(60)]
 
 
-@pytest.mark.parametrize("page", PAGES)
+def program_of(framework: str) -> str:
+    """Return the program of the framework's page, with the scripted model."""
+    text = (HOWTO / f"{PAGES[framework]}.md").read_text("utf-8")
+    code = "\n\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
+    if framework in MODELS:
+        model, scripted = MODELS[framework]
+        assert model in code
+        code = code.replace(model, scripted)
+    return f"{SCRIPTED}\n{code}" if framework == "Pydantic AI" else code
+
+
+@pytest.mark.parametrize(
+    "framework",
+    [
+        pytest.param(name, marks=pytest.mark.other_agents if name in ELSEWHERE else ())
+        for name in PAGES
+    ],
+)
 async def test_program_of_the_page_asks_before_it_refunds(
     temporal_address: str,
     settings: Settings,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    page: str,
+    framework: str,
 ) -> None:
-    framework, model = PAGES[page]
-    text = (HOWTO / f"{page}.md").read_text("utf-8")
-    code = "\n\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
-    name = f"page_{page.replace('-', '_')}"
+    name = f"page_{PAGES[framework].replace('-', '_')}"
     async with agent_env(temporal_address, settings, framework) as env:
-        (tmp_path / f"{name}.py").write_text(code.replace(f'"{model}"', '"scripted"'))
+        (tmp_path / f"{name}.py").write_text(program_of(framework))
         monkeypatch.syspath_prepend(tmp_path)
         module: Any = importlib.import_module(name)
 
-        # The plugin of Deep Agents has the activity of a tool.
-        activities = [] if framework == "Deep Agents" else [module.refund]
+        activities = [] if framework in HAVE_THE_ACTIVITY else [module.refund]
 
         async def submit(call: ToolCall, callback: Callback) -> None:
             env.asked.put_nowait((call, callback))

@@ -1,5 +1,7 @@
 """A schema that a client sends is usable, or is rejected with a reason."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -40,6 +42,14 @@ def test_self_contained_schema_is_usable(schema: str) -> None:
 )
 def test_unusable_schema_is_rejected(schema: str) -> None:
     assert why_unusable(schema) is not None
+
+
+def test_place_of_what_is_wrong_is_named() -> None:
+    wrong = json.dumps({"properties": {"a/b": {"items": {"type": "int"}}}})
+    elsewhere = json.dumps({"items": {"$ref": "https://elsewhere.example/schema"}})
+
+    assert (why_unusable(wrong) or "").endswith("; look at /properties/a~1b/items/type")
+    assert (why_unusable(elsewhere) or "").endswith("or it refers to another document")
 
 
 @given(text=st.text())
