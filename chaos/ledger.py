@@ -19,7 +19,7 @@ from ringback.core.status import serialize_callback
 from ringback.domain.audit import AuditKind
 from ringback.domain.callback import State
 from ringback.domain.errors import RingbackError
-from ringback.domain.query import Query
+from ringback.ports.store import CallbackQuery
 from ringback.settings import Settings
 
 _VERDICTS: Final = ("applied", "superseded", "parked")
@@ -193,7 +193,9 @@ class Ledger:
     async def _list(self) -> list[dict[str, Any]]:
         try:
             async with existing_store(self._settings, SystemClock()) as store:
-                found = await store.page(Query(states=frozenset(State)), after=None, limit=_ALL)
+                found = await store.page(
+                    CallbackQuery(states=frozenset(State)), after=None, limit=_ALL
+                )
         except RingbackError as exc:
             raise LedgerUnreadableError(str(exc)) from exc
         return [serialize_callback(callback) for callback in found]

@@ -362,7 +362,7 @@ inline store_postpone(r, copy, is_not_applied) {
 #define FITS_THE_TOKEN(r, is_first_try) (KIND(r) != RETRYABLE || is_first_try)
 #endif
 
-/* ringback.core.failure_proof.is_failure_of: the failure is signed, whether it was delivered or raised. */
+/* ringback.core.delivery_failures.is_failure_of: the failure is signed, whether it was delivered or raised. */
 #ifdef UNSIGNED_FAILURE
 #define IS_ITS_FAILURE(r) false
 #else
@@ -620,11 +620,11 @@ looking_again: /* NOT_FOUND, after a poll */
     :: else -> goto postponing_as_untaken
     fi
   }
-settling: /* ringback.ports.store.DeliveryQueue.settle */
+settling: /* ringback.ports.deliveries.DeliveryQueue.settle */
   atomic { store_settle(r, COPY_OF_DELIVERER(d), verdict); rest(d) }
-postponing_as_untaken: /* ringback.ports.store.DeliveryQueue.postpone, `is_not_applied` */
+postponing_as_untaken: /* ringback.ports.deliveries.DeliveryQueue.postpone, `is_not_applied` */
   atomic { store_postpone(r, COPY_OF_DELIVERER(d), true); rest(d) }
-postponing: /* ringback.ports.store.DeliveryQueue.postpone: it may have been applied */
+postponing: /* ringback.ports.deliveries.DeliveryQueue.postpone: it may have been applied */
   atomic { store_postpone(r, COPY_OF_DELIVERER(d), CALLS_IT_UNTAKEN); rest(d) }
 }
 
@@ -777,7 +777,7 @@ confirming: /* ringback.core.resume.Resumption.confirm: does the attempt still r
        leave(k)
     fi
   }
-  atomic { /* ringback.ports.store.DeliveryQueue.settle: ignored if a delivery began meanwhile */
+  atomic { /* ringback.ports.deliveries.DeliveryQueue.settle: ignored if a delivery began meanwhile */
     may_go_wrong(k);
     if
     :: IS_UNSETTLED(r) && MAY_SETTLE(r, COPY_OF_WORKER(k)) ->

@@ -20,8 +20,9 @@ from ringback.domain.options import CallbackOptions
 from ringback.domain.outcome import Completed, Outcome
 from ringback.domain.webhook import Webhook, webhooks_for
 from ringback.ports.activities import Activities
+from ringback.ports.deliveries import Postponement, Settlement
 from ringback.ports.events import NewEvent
-from ringback.ports.store import Answer, Expiry, Postponement, Settlement
+from ringback.ports.store import Answer, Expiry
 from ringback.store.sql_store import SqlStore
 from ringback.testing import ExactResults, ManualClock
 from ringback.testing.in_memory_database import InMemoryDatabase

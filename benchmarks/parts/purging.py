@@ -25,8 +25,8 @@ from ringback.app.system import SystemClock
 from ringback.domain.callback import State
 from ringback.domain.ids import OutcomeId
 from ringback.domain.outcome import Completed
-from ringback.domain.query import Query
-from ringback.ports.store import Answer, Settlement
+from ringback.ports.deliveries import Settlement
+from ringback.ports.store import Answer, CallbackQuery
 from ringback.settings import Settings
 
 WORK: Final = "purging"
@@ -152,7 +152,9 @@ class EndedStore:
 
 async def _end_the_only_one(url: str) -> None:
     async with opened_store(Settings(store=SecretStr(url)), SystemClock()) as store:
-        (one,) = await store.page(Query(states=frozenset({State.OPEN})), after=None, limit=1)
+        (one,) = await store.page(
+            CallbackQuery(states=frozenset({State.OPEN})), after=None, limit=1
+        )
         await store.accept([Answer(one.id, OutcomeId("oc_bench"), Completed(BODY))])
         await store.settle([Settlement(one.id, 0, State.APPLIED, {})])
 

@@ -26,9 +26,8 @@ from ringback.app.stores import opened_store
 from ringback.app.system import SystemClock, outcome_ids
 from ringback.domain.callback import State
 from ringback.domain.outcome import Completed
-from ringback.domain.query import Query
 from ringback.ports.retention import RecordKind
-from ringback.ports.store import Answer
+from ringback.ports.store import Answer, CallbackQuery
 from ringback.settings import Settings
 from ringback.store.sql_store import SqlStore
 
@@ -144,7 +143,7 @@ async def _measure_one(url: str, keys: Keys, note: "partial[None]") -> None:
     async with opened_store(Settings(store=SecretStr(url)), SystemClock()) as store:
         new_id = outcome_ids(SystemClock())
         page = await store.page(
-            Query(states=frozenset({State.OPEN})), after=None, limit=_ROUNDS * _BATCH
+            CallbackQuery(states=frozenset({State.OPEN})), after=None, limit=_ROUNDS * _BATCH
         )
         ids = iter([callback.id for callback in page])
 
@@ -156,7 +155,7 @@ async def _measure_one(url: str, keys: Keys, note: "partial[None]") -> None:
             return len(await store.claim("bench", limit=_BATCH, lease=_LEASE))
 
         async def first(states: frozenset[State]) -> int:
-            return len(await store.page(Query(states=states), after=None, limit=_PAGE))
+            return len(await store.page(CallbackQuery(states=states), after=None, limit=_PAGE))
 
         await _timed(note, LIST, partial(first, frozenset(State)), count=_PAGE)
         await _timed(note, LIST_OPEN, partial(first, frozenset({State.OPEN})), count=_PAGE)

@@ -29,7 +29,7 @@ from ringback.demo.request import CallRequest
 from ringback.demo.workflow import TASK_QUEUE, CallService
 from ringback.domain.api_key import Role
 from ringback.domain.callback import Callback, State
-from ringback.domain.query import Query
+from ringback.ports.store import CallbackQuery
 from ringback.settings import Settings
 from tests import factories
 from tests.acceptance import many_callbacks_worker
@@ -253,7 +253,7 @@ class Site:
         async with opened_store(self.settings, SystemClock()) as store:
             async with asyncio.timeout(LIMIT_SECONDS):
                 while True:
-                    found = await store.page(Query(states=states), after=None, limit=1000)
+                    found = await store.page(CallbackQuery(states=states), after=None, limit=1000)
                     if found and condition(found):
                         return
                     await pause()
@@ -261,7 +261,7 @@ class Site:
     async def callbacks(self, states: frozenset[State] = frozenset(State)) -> Sequence[Callback]:
         """Return all callbacks in these states."""
         async with opened_store(self.settings, SystemClock()) as store:
-            return await store.page(Query(states=states), after=None, limit=1000)
+            return await store.page(CallbackQuery(states=states), after=None, limit=1000)
 
     async def park(self) -> None:
         """Park the one accepted answer; call it while no gateway runs."""

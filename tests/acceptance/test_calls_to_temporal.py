@@ -17,7 +17,7 @@ from ringback import RingbackPlugin, wait_for_callback
 from ringback.app.stores import opened_store
 from ringback.app.system import SystemClock
 from ringback.domain.callback import State
-from ringback.domain.query import Query
+from ringback.ports.store import CallbackQuery
 from ringback.settings import Settings
 from ringback.worker.callback import Callback
 from tests.acceptance.parallel_activities import RunInParallel
@@ -184,7 +184,7 @@ async def test_polls_stay_within_the_budget_and_two_per_run(
         before = await server.calls("DescribeWorkflowExecution")
 
         async def is_known() -> bool:
-            return not await store.page(Query(frozenset({State.OPEN})), after=None, limit=1)
+            return not await store.page(CallbackQuery(frozenset({State.OPEN})), after=None, limit=1)
 
         lasted = await seconds_until(is_known)
         looks = await server.calls("DescribeWorkflowExecution") - before

@@ -17,7 +17,7 @@ from ringback.domain.api_key import Role
 from ringback.domain.callback import State
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Completed
-from ringback.domain.query import Query
+from ringback.ports.store import CallbackQuery
 from tests import factories
 from tests.acceptance.marks import on_both_stores
 from tests.acceptance.programs import LIMIT_SECONDS, Program, free_port, preloaded
@@ -159,7 +159,7 @@ async def test_killed_purge_has_exported_all_that_it_deleted_and_its_room_is_use
 
 async def ended_ids(site: Site) -> set[CallbackId]:
     async with opened_store(site.settings, SystemClock()) as store:
-        query = Query(states=frozenset({State.APPLIED}))
+        query = CallbackQuery(states=frozenset({State.APPLIED}))
         return {one.id for one in await store.page(query, after=None, limit=2 * ENDED)}
 
 

@@ -12,8 +12,8 @@ from ringback.domain.event_errors import AliasInUseError
 from ringback.domain.ids import CallbackId
 from ringback.domain.options import Attempts
 from ringback.domain.outcome import Completed, Failed
-from ringback.domain.query import Query
 from ringback.ports.aliases import AliasConflictsError, AliasOwner
+from ringback.ports.store import CallbackQuery
 from tests import factories
 from tests.contract.stores import (
     Store,
@@ -52,7 +52,7 @@ async def refused(store: Store, *aliases: str, **facts: object) -> Exception:
 
 
 async def ids(store: Store, alias: str, states: frozenset[State] = ALL) -> list[CallbackId]:
-    page = await store.page(Query(states=states, alias=alias), after=None, limit=10)
+    page = await store.page(CallbackQuery(states=states, alias=alias), after=None, limit=10)
     return [one.id for one in page]
 
 
@@ -79,7 +79,7 @@ class AliasesContract:
         assert error.workflow_id == owner.ref.workflow_id
         assert await owner_of(store, "free") is None
         assert await ids(store, "free") == []
-        query = Query(states=ALL, workflow_id=ref.workflow_id)
+        query = CallbackQuery(states=ALL, workflow_id=ref.workflow_id)
         assert await store.page(query, after=None, limit=9) == []
 
     async def test_conflict_names_each_request_of_a_batch_and_stores_none_of_them(
@@ -306,11 +306,13 @@ class AliasesContract:
         third = await open_with(store, RUN, tags=("ci",))
         await open_with(store, "b", tags=("ci",))
 
-        tagged = await store.page(Query(states=ALL, alias=RUN, tag="ci"), after=first.id, limit=10)
+        tagged = await store.page(
+            CallbackQuery(states=ALL, alias=RUN, tag="ci"), after=first.id, limit=10
+        )
 
         assert await ids(store, RUN) == [first.id, second.id, third.id]
         assert await ids(store, RUN, frozenset({State.APPLIED})) == [first.id]
-        assert await ids(store, RUN, Query().states) == [third.id]
+        assert await ids(store, RUN, CallbackQuery().states) == [third.id]
         assert [one.id for one in tagged] == [third.id]
 
     @pytest.mark.parametrize("seed", range(6))

@@ -8,14 +8,8 @@ from ringback.domain.audit import AuditKind
 from ringback.domain.callback import MOVES, State
 from ringback.domain.outcome import Completed, Outcome
 from ringback.domain.terms import to_terms
-from ringback.ports.parked import GiveUp
-from ringback.ports.store import (
-    EVIDENCE_BYTES,
-    MAX_EVIDENCE,
-    Expiry,
-    Postponement,
-    Settlement,
-)
+from ringback.ports.deliveries import GiveUp, Postponement, Settlement
+from ringback.ports.store import EVIDENCE_BYTES, MAX_EVIDENCE, Expiry
 from tests import factories
 from tests.contract.stores import (
     LEASE,

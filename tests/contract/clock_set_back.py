@@ -7,7 +7,7 @@ from ringback.domain.callback import State
 from ringback.domain.outcome import Completed
 from ringback.domain.polling import PollReport, PollStep
 from ringback.ports.deadlines import LongestWaits
-from ringback.ports.store import Postponement
+from ringback.ports.deliveries import Postponement
 from ringback.ports.webhooks import WebhookRetry
 from ringback.testing import ManualClock
 from tests import factories

@@ -10,7 +10,7 @@ from ringback.domain.callback import Callback, State
 from ringback.domain.ids import CallbackId
 from ringback.domain.liveness import ReceivedHeartbeat
 from ringback.domain.outcome import Completed, Outcome
-from ringback.domain.query import NOT_ENDED, Query
+from ringback.ports.store import NOT_ENDED, CallbackQuery
 from ringback.testing import ManualClock
 from tests import factories
 from tests.contract.stores import LEASE, OUTCOMES, SECOND, Store, found, in_state, opened, settled
@@ -61,10 +61,10 @@ class SearchContract:
         applied = await settled(store, State.APPLIED)
         is_open = frozenset({State.OPEN})
 
-        first = await store.page(Query(states=is_open), after=None, limit=3)
-        rest = await store.page(Query(states=is_open), after=first[-1].id, limit=3)
+        first = await store.page(CallbackQuery(states=is_open), after=None, limit=3)
+        rest = await store.page(CallbackQuery(states=is_open), after=first[-1].id, limit=3)
         ended = await store.page(
-            Query(states=frozenset({State.EXPIRED, State.APPLIED})), after=None, limit=3
+            CallbackQuery(states=frozenset({State.EXPIRED, State.APPLIED})), after=None, limit=3
         )
 
         assert [callback.id for callback in [*first, *rest]] == waiting
@@ -73,20 +73,24 @@ class SearchContract:
     async def test_parked_callback_is_listed_as_not_ended(self, store: Store) -> None:
         callback = await settled(store, State.PARKED)
 
-        found = await store.page(Query(states=frozenset({State.PARKED})), after=None, limit=3)
+        found = await store.page(
+            CallbackQuery(states=frozenset({State.PARKED})), after=None, limit=3
+        )
 
         assert [one.id for one in found] == [callback.id]
 
     @pytest.mark.parametrize(
         "query",
         [
-            Query(workflow_id="wanted"),
-            Query(workflow_type="wanted"),
-            Query(activity_type="wanted"),
-            Query(tag="wanted"),
+            CallbackQuery(workflow_id="wanted"),
+            CallbackQuery(workflow_type="wanted"),
+            CallbackQuery(activity_type="wanted"),
+            CallbackQuery(tag="wanted"),
         ],
     )
-    async def test_page_contains_only_matching_callbacks(self, store: Store, query: Query) -> None:
+    async def test_page_contains_only_matching_callbacks(
+        self, store: Store, query: CallbackQuery
+    ) -> None:
         ref = factories.activity_ref(workflow_id="wanted")
         request = factories.request(ref=ref, tags=("vip", "wanted"))
         request = replace(request, workflow_type="wanted", activity_type="wanted")
@@ -101,7 +105,7 @@ class SearchContract:
     async def test_callback_must_meet_all_conditions(self, store: Store) -> None:
         tagged = factories.request(tags=("vip", "eu"))
         (callback,) = await store.open([tagged])
-        query = Query(tag="vip", workflow_id=callback.ref.workflow_id)
+        query = CallbackQuery(tag="vip", workflow_id=callback.ref.workflow_id)
 
         both = await store.page(query, after=None, limit=9)
         one = await store.page(replace(query, workflow_id="another"), after=None, limit=9)
@@ -117,8 +121,8 @@ class SearchContract:
         (tagged,) = await store.open([factories.request(tags=("vip",))])
         states = frozenset({state})
 
-        alone = await store.page(Query(states=states), after=None, limit=9)
-        with_tag = await store.page(Query(states=states, tag="vip"), after=None, limit=9)
+        alone = await store.page(CallbackQuery(states=states), after=None, limit=9)
+        with_tag = await store.page(CallbackQuery(states=states, tag="vip"), after=None, limit=9)
 
         expected = [one.id for one in callbacks if one.state is state]
         expected += [tagged.id] if state is State.OPEN else []
@@ -133,8 +137,8 @@ class SearchContract:
         callbacks = [await in_state(store, state) for state in [*State, *reversed(State)]]
         wanted = [one.id for one in callbacks if one.state in states]
 
-        first = await store.page(Query(states=states), after=None, limit=3)
-        rest = await store.page(Query(states=states), after=first[-1].id, limit=99)
+        first = await store.page(CallbackQuery(states=states), after=None, limit=3)
+        rest = await store.page(CallbackQuery(states=states), after=first[-1].id, limit=99)
 
         assert [one.id for one in [*first, *rest]] == sorted(wanted)
 
@@ -143,13 +147,13 @@ class SearchContract:
         clock.advance(SECOND)
         new = await opened(store)
 
-        async def listed(query: Query) -> list[CallbackId]:
+        async def listed(query: CallbackQuery) -> list[CallbackId]:
             return [one.id for one in await store.page(query, after=None, limit=9)]
 
-        assert await listed(Query(opened_before=new.opened_at)) == [old.id]
-        assert await listed(Query(opened_after=new.opened_at)) == [new.id]
-        assert await listed(Query(older_than=SECOND)) == [old.id]
-        assert await listed(Query(older_than=timedelta(0))) == [old.id, new.id]
+        assert await listed(CallbackQuery(opened_before=new.opened_at)) == [old.id]
+        assert await listed(CallbackQuery(opened_after=new.opened_at)) == [new.id]
+        assert await listed(CallbackQuery(older_than=SECOND)) == [old.id]
+        assert await listed(CallbackQuery(older_than=timedelta(0))) == [old.id, new.id]
 
     @pytest.mark.parametrize("outcome", OUTCOMES)
     async def test_list_omits_bodies_and_tokens(self, store: Store, outcome: Outcome) -> None:
@@ -159,7 +163,7 @@ class SearchContract:
         await store.accept([factories.answer(callback.id, outcome)])
         whole = await found(store, callback.id)
 
-        (listed,) = await store.page(Query(states=frozenset(State)), after=None, limit=9)
+        (listed,) = await store.page(CallbackQuery(states=frozenset(State)), after=None, limit=9)
 
         assert whole.heartbeat_state.details == b"17"
         assert listed == without_bodies(whole)
@@ -193,6 +197,6 @@ class SearchContract:
         await store.accept([factories.answer(answered.id)])
         clock.advance(SECOND)
 
-        found = await store.page(Query(is_overdue=True), after=None, limit=9)
+        found = await store.page(CallbackQuery(is_overdue=True), after=None, limit=9)
 
         assert [one.id for one in found] == [late.id]

@@ -13,20 +13,12 @@ from ringback.ports.access import ApiKeys, Sessions, SignInUrls
 from ringback.ports.activity_polls import ActivityPollStore
 from ringback.ports.aliases import AliasStore
 from ringback.ports.deadlines import Deadlines, DueTimes, SenderPollStore
+from ringback.ports.deliveries import DeliveryQueue, GiveUp, ParkedAnswers, Settlement
 from ringback.ports.events import EventStore
 from ringback.ports.gauges import GaugeStore
 from ringback.ports.notifications import NotificationOutbox
-from ringback.ports.parked import GiveUp, ParkedAnswers
 from ringback.ports.retention import EndedRecords, Leftovers, RecordKind, StoredBodies
-from ringback.ports.store import (
-    CallbackIndex,
-    CallbackStore,
-    ChangeFeed,
-    DeliveryQueue,
-    Links,
-    Settlement,
-    WriteCheck,
-)
+from ringback.ports.store import CallbackIndex, CallbackStore, ChangeFeed, Links, WriteCheck
 from ringback.ports.votes import InboxStore, VoteStore
 from ringback.ports.webhooks import WebhookOutbox
 from ringback.testing import ManualClock

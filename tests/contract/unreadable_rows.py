@@ -15,7 +15,7 @@ from ringback.domain.ids import CallbackId
 from ringback.domain.liveness import PollResult, ReceivedHeartbeat, SentHeartbeat
 from ringback.domain.options import HeartbeatBy
 from ringback.domain.outcome import Completed, Failed
-from ringback.domain.query import Query
+from ringback.ports.store import CallbackQuery
 from ringback.store.database import Database
 from ringback.testing import ManualClock
 from tests import factories
@@ -244,8 +244,10 @@ class UnreadableRowsContract:
         listed = batch.ids | set(batch.spoiled_ids[8:10])
         clock.advance(2 * MINUTE)
 
-        first = await store.page(Query(states=frozenset(State)), after=None, limit=2)
-        rest = await store.page(Query(states=frozenset(State)), after=first[-1].id, limit=99)
+        first = await store.page(CallbackQuery(states=frozenset(State)), after=None, limit=2)
+        rest = await store.page(
+            CallbackQuery(states=frozenset(State)), after=first[-1].id, limit=99
+        )
         overdue = await store.overdue(limit=99)
 
         assert len(first) == 2

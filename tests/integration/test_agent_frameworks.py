@@ -19,7 +19,7 @@ from ringback import (
 from ringback.app.stores import opened_store
 from ringback.app.system import SystemClock
 from ringback.domain.callback import State
-from ringback.domain.query import Query
+from ringback.ports.store import CallbackQuery
 from ringback.settings import Settings
 from tests.integration.conftest import OpenEnv
 from tests.integration.env import Env, FakeService
@@ -72,7 +72,7 @@ class Asking:
 
 async def is_store_empty(settings: Settings) -> bool:
     async with opened_store(settings, SystemClock()) as store:
-        return not await store.page(Query(frozenset(State)), after=None, limit=1)
+        return not await store.page(CallbackQuery(frozenset(State)), after=None, limit=1)
 
 
 async def refusal(env: Env, name: str) -> ApplicationError:

@@ -21,7 +21,7 @@ from ringback.app.web import free_ports
 from ringback.client.target import local_key_path
 from ringback.domain.api_key import Role
 from ringback.domain.callback import State
-from ringback.ports.store import Settlement
+from ringback.ports.deliveries import Settlement
 from ringback.settings import Settings
 from ringback.worker.callback import Callback
 from tests.integration.env import FakeService, gateway_without_deliverer, path_of, worker

@@ -14,11 +14,10 @@ from ringback.domain.ids import CallbackId, OutcomeId, to_poll_identity
 from ringback.domain.opening import OpenRequest
 from ringback.domain.options import CallbackOptions
 from ringback.domain.outcome import Completed, Failed
-from ringback.domain.query import Query
 from ringback.ports.activity_polls import ActivityPollStore
 from ringback.ports.deadlines import Deadlines, SenderPollStore
-from ringback.ports.parked import ParkedAnswers
-from ringback.ports.store import CallbackIndex, CallbackStore, DeliveryQueue, Links
+from ringback.ports.deliveries import DeliveryQueue, ParkedAnswers
+from ringback.ports.store import CallbackIndex, CallbackQuery, CallbackStore, Links
 from ringback.ports.votes import VoteStore
 from ringback.testing import ManualClock
 from tests import factories
@@ -190,7 +189,9 @@ class Server:
 
     async def look(self) -> None:
         """Check the store against the truth."""
-        listed = await self.store.page(Query(states=frozenset(State)), after=None, limit=1000)
+        listed = await self.store.page(
+            CallbackQuery(states=frozenset(State)), after=None, limit=1000
+        )
         found = await self.store.find([callback.id for callback in listed])
         with self.truth.recorded():
             self.truth.look(list(found.values()))

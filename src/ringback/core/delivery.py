@@ -40,7 +40,7 @@ from ringback.domain.ids import to_identity, to_resume_identity
 from ringback.domain.outcome import Canceled
 from ringback.ports.activities import Activities
 from ringback.ports.clock import Clock
-from ringback.ports.store import DeliveryQueue, Postponement, Settlement
+from ringback.ports.deliveries import DeliveryQueue, Postponement, Settlement
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from ringback.domain.durations import backoff
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import to_body
 from ringback.ports.clock import Clock
-from ringback.ports.store import MOST_CLAIMED_BYTES
+from ringback.ports.deliveries import MOST_CLAIMED_BYTES
 
 
 class CircuitBreaker:

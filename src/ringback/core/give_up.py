@@ -20,8 +20,8 @@ from ringback.domain.ids import CallbackId
 from ringback.domain.operation_errors import StillNeededError
 from ringback.domain.outcome import is_retried
 from ringback.ports.activities import Activities
-from ringback.ports.parked import GiveUp, ParkedAnswers
-from ringback.ports.store import CallbackStore, Settlement
+from ringback.ports.deliveries import GiveUp, ParkedAnswers, Settlement
+from ringback.ports.store import CallbackStore
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,8 @@ from typing import Any
 from ringback.core.spans import NO_TRACER, Tracer
 from ringback.domain.errors import RingbackError
 from ringback.domain.ids import CallbackId
-from ringback.ports.store import Answer, Settlement
+from ringback.ports.deliveries import Settlement
+from ringback.ports.store import Answer
 
 
 class Hooks:

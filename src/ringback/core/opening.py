@@ -25,8 +25,9 @@ from ringback.domain.outcome import Canceled, Completed, Failed
 from ringback.domain.vote_body import to_default_schema
 from ringback.ports.activities import Activities, AttemptRef, IdentifiedAttempt, Identifier
 from ringback.ports.clock import Clock
+from ringback.ports.deliveries import DeliveryQueue, Postponement
 from ringback.ports.results import ResultChecker
-from ringback.ports.store import CallbackStore, DeliveryQueue, Postponement
+from ringback.ports.store import CallbackStore
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,8 @@ from ringback.domain.errors import CannotExtendError, NotParkedError, UnknownCal
 from ringback.domain.ids import CallbackId
 from ringback.domain.link import Link, Verb
 from ringback.ports.deadlines import Deadlines
-from ringback.ports.store import CallbackStore, DeliveryQueue, Links
+from ringback.ports.deliveries import DeliveryQueue
+from ringback.ports.store import CallbackStore, Links
 
 
 class OperatorService:

@@ -21,7 +21,8 @@ from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import RESUME_TYPE, Failed
 from ringback.ports.activities import Activities
 from ringback.ports.clock import Clock
-from ringback.ports.store import CallbackStore, DeliveryQueue, Settlement
+from ringback.ports.deliveries import DeliveryQueue, Settlement
+from ringback.ports.store import CallbackStore
 
 RESUME: Final = Failed(
     "the answer has arrived: the activity continues in the next attempt",

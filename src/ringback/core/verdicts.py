@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Final, assert_never
 
-from ringback.core.failure_proof import is_failure_of, is_recognizable, is_signed
+from ringback.core.delivery_failures import is_failure_of, is_recognizable, is_signed
 from ringback.domain.activity_state import ActivityState, Ended, Pending, Unknown
 from ringback.domain.callback import Accepted, ActivityExecution, Callback, State
 from ringback.domain.durations import format_instant
@@ -11,7 +11,7 @@ from ringback.domain.ids import to_identity
 from ringback.domain.options import Attempts
 from ringback.domain.outcome import KINDS, Canceled, Completed, Failed, is_retried
 from ringback.ports.activities import Activities
-from ringback.ports.store import Settlement
+from ringback.ports.deliveries import Settlement
 
 TRIES_WITHOUT_A_TRACE: Final = 10
 """How often Temporal may not know the activity before an operator must look.

@@ -18,7 +18,8 @@ from ringback.domain.callback import State
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import KINDS
 from ringback.ports.clock import Clock
-from ringback.ports.store import Answer, Settlement
+from ringback.ports.deliveries import Settlement
+from ringback.ports.store import Answer
 
 ROUND_TRIP: Final = (
     (Party.CLIENT, Party.TEMPORAL),

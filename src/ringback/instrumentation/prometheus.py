@@ -24,7 +24,8 @@ from ringback.domain.ids import CallbackId
 from ringback.domain.text_checks import error_words
 from ringback.instrumentation import metrics
 from ringback.instrumentation.metrics import METRICS, READ, Kind, Metric
-from ringback.ports.store import Answer, Settlement
+from ringback.ports.deliveries import Settlement
+from ringback.ports.store import Answer
 
 T = TypeVar("T", Counter, Gauge)
 

@@ -15,16 +15,11 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from ringback.domain.audit import AuditEntry
-from ringback.domain.callback import Callback, State
+from ringback.domain.callback import MOVES, Callback, State
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.opening import OpenRequest
 from ringback.domain.outcome import Outcome
-from ringback.domain.query import Query
 from ringback.domain.terms import Terms
-
-MOST_CLAIMED_BYTES: Final = 4 * 1024 * 1024
-"""About the maximum bytes of bodies that a process delivers at a time: each is copied five times on
-its way to Temporal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,43 +39,6 @@ class Answer:
     outcome: Outcome
     link_serial: int | None = None
     traceparents: tuple[str | None, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """The verdict on an accepted outcome.
-
-    Attributes:
-        callback_id: The callback.
-        tries: `Accepted.tries` at the time of the verdict. The store ignores a verdict of an older
-            try.
-        verdict: One of `ringback.domain.callback.VERDICTS`.
-        proof: The evidence, by name, as plain JSON.
-    """
-
-    callback_id: CallbackId
-    tries: int
-    verdict: State
-    proof: dict[str, object]
-
-
-@dataclass(frozen=True, slots=True)
-class Postponement:
-    """A delivery without a verdict, which is retried.
-
-    Attributes:
-        callback_id: The callback.
-        tries: `Accepted.tries` of that delivery. The store ignores a postponement of an older try.
-        wait: The time until the next try.
-        reason: Why the verdict is missing.
-        is_not_applied: Whether Temporal has shown that no delivery so far had an effect.
-    """
-
-    callback_id: CallbackId
-    tries: int
-    wait: timedelta
-    reason: str
-    is_not_applied: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,70 +122,6 @@ class CallbackStore(Protocol):
         ...
 
 
-class DeliveryQueue(Protocol):
-    """What deliveries to Temporal need."""
-
-    async def claim(
-        self, owner: str, *, limit: int, lease: timedelta, most_bytes: int = MOST_CLAIMED_BYTES
-    ) -> Sequence[Callback]:
-        """Claim callbacks whose outcome is due, oldest first.
-
-        The last one claimed is the one whose body brings the bytes to `most_bytes` or more.
-        No other owner gets them until the lease ends. Each claim counts as a try. From the claim
-        until the verdict, the attempt is unconfirmed: the delivery may have ended it
-        (`Accepted.unconfirmed_attempt` keeps the first such attempt). A postponement with
-        `is_not_applied` clears that.
-        """
-        ...
-
-    async def release(self, owner: str) -> None:
-        """Give back what `owner` has claimed and not finished, because it stops."""
-        ...
-
-    async def postpone(self, postponements: Sequence[Postponement]) -> None:
-        """Give claimed outcomes back, to be retried.
-
-        One with `is_not_applied` counts as a try, so that verdicts from before are ignored.
-        """
-        ...
-
-    async def settle(self, settlements: Sequence[Settlement]) -> None:
-        """Store verdicts with their proof.
-
-        The first verdict of an outcome counts. A verdict of an older try is ignored: a process that
-        was paused acts on stale data.
-        """
-        ...
-
-    async def next_due(self) -> timedelta | None:
-        """Return the time until an outcome is due; `None` if none is scheduled."""
-        ...
-
-    async def deliver_inline(
-        self,
-        callback_id: CallbackId,
-        *,
-        worker: str,
-        attempt_started_at: datetime,
-        lease: timedelta,
-    ) -> bool:
-        """Claim the accepted outcome for an attempt that is about to return or raise it.
-
-        It counts as a try, and until the lease ends nobody else delivers the outcome. The attempt
-        is unconfirmed until the verdict. Returns whether the outcome was claimed: not while another
-        delivery runs, not if it is parked, and only for the latest attempt that opened the
-        callback.
-        """
-        ...
-
-    async def redeliver(self, callback_id: CallbackId) -> bool:
-        """Make a parked outcome due again, and treat earlier deliveries as not applied.
-
-        Returns whether it was parked.
-        """
-        ...
-
-
 class Links(Protocol):
     """What the revocation of links needs."""
 
@@ -273,6 +167,39 @@ class ChangeFeed(Protocol):
         ...
 
 
+NOT_ENDED: Final = frozenset(state for state, moves in MOVES.items() if moves)
+"""The states of callbacks that still wait: for an answer, for Temporal, or for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackQuery:
+    """Filters that a callback must all match; `None` matches everything.
+
+    Attributes:
+        states: Any of these states.
+        workflow_id: The workflow of the activity.
+        workflow_type: The type of that workflow.
+        activity_type: The type of the activity.
+        tag: One of the callback's tags.
+        alias: One of the callback's aliases; it finds ended callbacks too if their state matches.
+        opened_after: Opened then or later, by the store's clock.
+        opened_before: Opened before then.
+        older_than: Opened at least this long ago.
+        is_overdue: Whether only unanswered callbacks past their deadline match.
+    """
+
+    states: frozenset[State] = NOT_ENDED
+    workflow_id: str | None = None
+    workflow_type: str | None = None
+    activity_type: str | None = None
+    tag: str | None = None
+    alias: str | None = None
+    opened_after: datetime | None = None
+    opened_before: datetime | None = None
+    older_than: timedelta | None = None
+    is_overdue: bool = False
+
+
 class CallbackIndex(Protocol):
     """Lists for people.
 
@@ -282,7 +209,7 @@ class CallbackIndex(Protocol):
     """
 
     async def page(
-        self, query: Query, *, after: CallbackId | None, limit: int
+        self, query: CallbackQuery, *, after: CallbackId | None, limit: int
     ) -> Sequence[Callback]:
         """Return up to `limit` callbacks that match `query`, by ascending id, after `after`."""
         ...

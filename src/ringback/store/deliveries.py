@@ -19,7 +19,7 @@ from sqlalchemy import (
 from ringback.domain.audit import AuditEntry, AuditKind
 from ringback.domain.callback import Callback, State
 from ringback.domain.ids import CallbackId
-from ringback.ports.store import MOST_CLAIMED_BYTES, Postponement
+from ringback.ports.deliveries import MOST_CLAIMED_BYTES, Postponement
 from ringback.store.bulk_params import Instant, any_of
 from ringback.store.database import Connection, SqlPart, reads, writes
 from ringback.store.queries import execute_each, find_readable, lock, parts, record, time_until

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, FromClause, Select, bindparam, select
 from ringback.domain.audit import AuditEntry, AuditKind
 from ringback.domain.callback import Callback, State
 from ringback.domain.ids import CallbackId
-from ringback.domain.query import NOT_ENDED, Query
+from ringback.ports.store import NOT_ENDED, CallbackQuery
 from ringback.store import mapping
 from ringback.store.bulk_params import Instant
 from ringback.store.database import Connection, SqlPart, reads
@@ -29,7 +29,7 @@ _ANSWERED: Final = outcomes.join(callbacks)
 
 
 def pages(
-    query: Query, *, after: CallbackId | None, now: datetime, limit: int
+    query: CallbackQuery, *, after: CallbackId | None, now: datetime, limit: int
 ) -> Sequence[Select[Any]]:
     """Return statements that find a page: the first `limit` rows of all results, by id.
 
@@ -45,7 +45,9 @@ def pages(
     return found
 
 
-def _ways(query: Query) -> Iterator[tuple[FromClause, ColumnElement[str], list[_Condition]]]:
+def _ways(
+    query: CallbackQuery,
+) -> Iterator[tuple[FromClause, ColumnElement[str], list[_Condition]]]:
     """Yield the table to walk, the column that orders it, and further conditions."""
     source, key = _source(query)
     if query.is_overdue or query.states == frozenset(State):
@@ -64,7 +66,7 @@ def _ways(query: Query) -> Iterator[tuple[FromClause, ColumnElement[str], list[_
                 yield source, key, [outcomes.c.state == state.value]
 
 
-def _source(query: Query) -> tuple[FromClause, ColumnElement[str]]:
+def _source(query: CallbackQuery) -> tuple[FromClause, ColumnElement[str]]:
     if query.alias is None:
         return (
             (_WITH_OUTCOME, callbacks.c.id) if query.tag is None else (_TAGGED, tags.c.callback_id)
@@ -73,7 +75,7 @@ def _source(query: Query) -> tuple[FromClause, ColumnElement[str]]:
     return source, aliases.c.callback_id
 
 
-def _conditions(query: Query, now: datetime) -> Iterator[_Condition]:
+def _conditions(query: CallbackQuery, now: datetime) -> Iterator[_Condition]:
     equal = [
         (callbacks.c.workflow_id, query.workflow_id),
         (callbacks.c.workflow_type, query.workflow_type),
@@ -130,7 +132,7 @@ class SqlCallbackIndex(SqlPart):
 
     @reads
     async def page(
-        self, connection: Connection, query: Query, *, after: CallbackId | None, limit: int
+        self, connection: Connection, query: CallbackQuery, *, after: CallbackId | None, limit: int
     ) -> Sequence[Callback]:
         now = await self._database.now(connection)
         page: list[Callback] = []

@@ -10,8 +10,7 @@ from sqlalchemy import Integer, Text, Update, bindparam, insert, select, update
 from ringback.domain.audit import AuditEntry, AuditKind
 from ringback.domain.callback import MOVES, State
 from ringback.domain.ids import CallbackId
-from ringback.ports.parked import GiveUp
-from ringback.ports.store import Settlement
+from ringback.ports.deliveries import GiveUp, Settlement
 from ringback.store.bulk_params import INSERTS, BulkRows, Instant, any_of
 from ringback.store.database import Connection, SqlPart, writes
 from ringback.store.deliveries import UNSETTLED

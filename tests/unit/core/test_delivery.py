@@ -19,7 +19,7 @@ from ringback.domain.errors import EncodingError, StoreUnavailableError
 from ringback.domain.ids import to_identity
 from ringback.domain.options import Attempts
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
-from ringback.ports.store import MOST_CLAIMED_BYTES, Postponement, Settlement
+from ringback.ports.deliveries import MOST_CLAIMED_BYTES, Postponement, Settlement
 from ringback.store.sql_store import SqlStore
 from ringback.testing import FakeActivities, ManualClock
 from ringback.testing.in_memory_database import InMemoryDatabase

@@ -27,7 +27,7 @@ from ringback.domain.opening import Next, next_of
 from ringback.domain.operation_errors import StillNeededError
 from ringback.domain.options import Attempts
 from ringback.domain.outcome import Completed, Failed, Outcome
-from ringback.ports.parked import GiveUp
+from ringback.ports.deliveries import GiveUp
 from ringback.store.sql_store import SqlStore
 from ringback.testing import FakeActivities, ManualClock
 from tests import factories

@@ -13,7 +13,8 @@ from ringback.domain.callback import State
 from ringback.domain.errors import StoreUnavailableError
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Completed
-from ringback.ports.store import Answer, Settlement
+from ringback.ports.deliveries import Settlement
+from ringback.ports.store import Answer
 from ringback.store.sql_store import SqlStore
 from ringback.testing import FakeActivities, ManualClock
 from ringback.testing.in_memory_database import InMemoryDatabase

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ringback.core.activity_poller import explain_end
-from ringback.core.failure_proof import is_failure_of
+from ringback.core.delivery_failures import is_failure_of
 from ringback.core.verdicts import TRIES_WITHOUT_A_TRACE, judge, may_send_by_token
 from ringback.domain.activity_state import Ended, LastFailure, Pending, Unknown
 from ringback.domain.callback import Accepted, Callback, State

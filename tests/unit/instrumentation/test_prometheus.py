@@ -15,8 +15,8 @@ from ringback.domain.errors import AnsweredDifferentlyError, UnknownCallbackErro
 from ringback.domain.ids import CallbackId
 from ringback.instrumentation.metrics import METRICS, READ, Kind
 from ringback.instrumentation.prometheus import PrometheusHooks
+from ringback.ports.deliveries import Settlement
 from ringback.ports.gauges import Snapshot, Waiting
-from ringback.ports.store import Settlement
 from tests import factories
 from tests.unit.core.test_hooks_of_all import EVENTS
 

@@ -9,7 +9,6 @@ from fastapi import Query, Request, Response
 from ringback.core.give_up import GiveUpRequest
 from ringback.core.operations import get_callback, link_to
 from ringback.core.status import serialize_callback, serialize_entry
-from ringback.domain import query as domain
 from ringback.domain.api_key import Act
 from ringback.domain.callback import Callback, State
 from ringback.domain.errors import MalformedRequestError, Problem
@@ -20,6 +19,7 @@ from ringback.gateway.api.bodies import SMALL, read_model
 from ringback.gateway.api.openapi import OF_A_BODY, problems, takes
 from ringback.gateway.example import example_of
 from ringback.gateway.gateway import GatewayOf
+from ringback.ports.store import NOT_ENDED, CallbackQuery
 from ringback.schemas.requests import ExtendIn, GiveUpIn, LinkIn, ListIn
 from ringback.schemas.responses import (
     AuditEntryOut,
@@ -182,9 +182,9 @@ def to_callback_out(callback: Callback) -> CallbackOut:
     return CallbackOut.model_validate(serialize_callback(callback))
 
 
-def _to_query(filters: ListIn) -> domain.Query:
-    return domain.Query(
-        states=frozenset(map(State, filters.state)) or domain.NOT_ENDED,
+def _to_query(filters: ListIn) -> CallbackQuery:
+    return CallbackQuery(
+        states=frozenset(map(State, filters.state)) or NOT_ENDED,
         workflow_id=filters.workflow_id,
         workflow_type=filters.workflow_type,
         activity_type=filters.activity_type,
