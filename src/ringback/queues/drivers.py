@@ -3,11 +3,12 @@
 import asyncio
 import re
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Iterable
 from contextlib import asynccontextmanager, suppress
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote
 
+from ringback.core.services import task_group
 from ringback.domain.errors import QueueUnavailableError
 from ringback.ports.queue import QueueMessage
 
@@ -160,3 +161,17 @@ class Buffer:
             self._changed.clear()
             await self._changed.wait()
         return [self._messages.popleft() for _ in range(min(limit, len(self._messages)))]
+
+
+async def run_until_one_ends(*works: Coroutine[Any, Any, None]) -> None:
+    """Run all until the first of them ends, then cancel the others."""
+    async with task_group() as group:
+        tasks = [group.create_task(work) for work in works]
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+
+
+def monotonic_seconds() -> float:
+    """Return the time of the event loop, which only increases."""
+    return asyncio.get_running_loop().time()

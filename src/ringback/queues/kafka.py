@@ -10,10 +10,18 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaConnectionError, KafkaError
 from aiokafka.helpers import create_ssl_context
 
-from ringback.core.services import run_services, task_group
+from ringback.core.services import run_services
 from ringback.domain.errors import QueueUnavailableError
 from ringback.ports.queue import QueueMessage
-from ringback.queues.drivers import HEARTBEAT, TIMEOUT, Buffer, QueueAddress, close, to_headers
+from ringback.queues.drivers import (
+    HEARTBEAT,
+    TIMEOUT,
+    Buffer,
+    QueueAddress,
+    close,
+    run_until_one_ends,
+    to_headers,
+)
 
 _ERRORS: Final = (KafkaError, ValueError)
 
@@ -199,11 +207,7 @@ class KafkaQueue(ConsumerRebalanceListener):
 
     async def run(self) -> None:
         """Read until canceled or until the connection is lost."""
-        async with task_group() as group:
-            tasks = [group.create_task(self._read()), group.create_task(self._check())]
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in tasks:
-                task.cancel()
+        await run_until_one_ends(self._read(), self._check())
 
     async def receive(self, limit: int) -> Sequence[QueueMessage]:
         return await self._buffer.take(limit)

@@ -15,7 +15,15 @@ from nats.js.errors import NotFoundError
 from ringback.core.services import run_services
 from ringback.domain.errors import QueueUnavailableError
 from ringback.ports.queue import QueueMessage
-from ringback.queues.drivers import HEARTBEAT, TIMEOUT, Buffer, QueueAddress, close, to_headers
+from ringback.queues.drivers import (
+    HEARTBEAT,
+    TIMEOUT,
+    Buffer,
+    QueueAddress,
+    close,
+    monotonic_seconds,
+    to_headers,
+)
 
 _ERRORS: Final = (Error, ValueError)
 
@@ -173,7 +181,7 @@ class NatsQueue:
                 await asyncio.sleep(min(self.ack_wait / 3, _LONGEST_SILENCE / 4))
                 async with self._place.reached(*_ERRORS):
                     await self._send_all(Msg.Ack.Progress)
-                if self._requested and _now() - self._heard_at > _LONGEST_SILENCE:
+                if self._requested and monotonic_seconds() - self._heard_at > _LONGEST_SILENCE:
                     # Nothing is to be given back to it, either.
                     self._requested = 0
                     reason = f"no sign of life for {_LONGEST_SILENCE} seconds"
@@ -225,12 +233,12 @@ class NatsQueue:
         if self._requested or self._is_ending or wanted <= 0:
             return
         self._requested = wanted
-        self._heard_at = _now()
+        self._heard_at = monotonic_seconds()
         request = {"batch": wanted, "expires": _EXPIRES * 10**9}
         await self._client.publish(self._next, json.dumps(request).encode(), self._inbox)
 
     async def _on_message(self, message: Msg) -> None:
-        self._heard_at = _now()
+        self._heard_at = monotonic_seconds()
         if message.reply:
             self._on_delivery(message)
         else:
@@ -259,7 +267,3 @@ class NatsQueue:
             self._is_ending = True
             reason = f"the server ended the request: {status} {headers.get('Description', '')}"
             self._buffer.fail(self._place.error(reason))
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

@@ -11,10 +11,19 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
-from ringback.core.services import run_services, task_group
+from ringback.core.services import run_services
 from ringback.domain.errors import QueueUnavailableError
 from ringback.ports.queue import QueueMessage
-from ringback.queues.drivers import HEARTBEAT, TIMEOUT, Buffer, QueueAddress, close, to_headers
+from ringback.queues.drivers import (
+    HEARTBEAT,
+    TIMEOUT,
+    Buffer,
+    QueueAddress,
+    close,
+    monotonic_seconds,
+    run_until_one_ends,
+    to_headers,
+)
 
 _ERRORS: Final = (RedisError, ValueError)
 
@@ -172,11 +181,7 @@ class RedisQueue:
 
     async def run(self) -> None:
         """Read until canceled or until the connection is lost."""
-        async with task_group() as group:
-            tasks = [group.create_task(self._end_with(one)) for one in (self._read, self._keep)]
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in tasks:
-                task.cancel()
+        await run_until_one_ends(self._end_with(self._read), self._end_with(self._keep))
 
     async def receive(self, limit: int) -> Sequence[QueueMessage]:
         return await self._buffer.take(limit)
@@ -207,9 +212,9 @@ class RedisQueue:
         claimed_at = None
         while True:
             room = await self._room()
-            if claimed_at is None or _now() - claimed_at >= block:
+            if claimed_at is None or monotonic_seconds() - claimed_at >= block:
                 await self._claim(room)
-                claimed_at = _now()
+                claimed_at = monotonic_seconds()
                 continue
             async with self._place.reached(*_ERRORS, seconds=TIMEOUT + block):
                 self._put(await self._group.read(">", room, block=block))
@@ -271,7 +276,3 @@ class RedisQueue:
 
 def _text(value: bytes | str) -> str:
     return value.decode() if isinstance(value, bytes) else value
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
