@@ -17,6 +17,8 @@ MOST_CALL_BYTES: Final = 256 * 1024
 
 _MOST_LEVELS: Final = 64
 
+_INTEGERS: Final = range(-(2**63), 2**63)
+
 ACTIVITY: Final = "ringback.approve_tool_call"
 """The type of the activity that asks."""
 
@@ -165,6 +167,9 @@ def to_approval(call: ToolCall, decision: object, form: Mapping[str, Any] | None
         msg = f"the changed arguments have more than {MOST_EDITED_BYTES} bytes"
         return to_failure(call, msg)
     edited = _with_integers(edited)
+    if _has_long_integer(edited):
+        # LangGraph cannot store it, and the workflow would never end.
+        return to_failure(call, "the changed arguments have an integer of more than 64 bits")
     # A form shows the defaults of what the call left out.
     is_same = is_same_json(edited, {**_defaults(form), **call.arguments})
     return Approval(call, "approved", call.arguments if is_same else edited, reason, by)
@@ -184,7 +189,7 @@ def to_reason(reason: object) -> str:
 def _with_integers(value: Any) -> Any:
     """Return `value` with `20.0` as `20`, which is the same in JSON, and in Python no `int`."""
     match value:
-        case float() if value.is_integer():
+        case float() if value.is_integer() and int(value) in _INTEGERS:
             return int(value)
         case dict():
             return {name: _with_integers(one) for name, one in value.items()}
@@ -192,6 +197,18 @@ def _with_integers(value: Any) -> Any:
             return [_with_integers(one) for one in value]
         case _:
             return value
+
+
+def _has_long_integer(value: Any) -> bool:
+    match value:
+        case int():
+            return value not in _INTEGERS
+        case dict():
+            return any(map(_has_long_integer, value.values()))
+        case list():
+            return any(map(_has_long_integer, value))
+        case _:
+            return False
 
 
 def _defaults(form: Mapping[str, Any]) -> dict[str, Any]:

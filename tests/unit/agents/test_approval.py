@@ -124,13 +124,13 @@ def test_call_that_no_activity_could_be_sent_cannot_be_asked_about() -> None:
 
 
 def test_whole_numbers_of_changed_arguments_are_integers() -> None:
-    form = {"order": "o1", "euros": 20.0, "note": [{"x": 1e30}, 1.5, True, None]}
+    form = {"order": "o1", "euros": 20.0, "note": [{"x": 1e15}, 1.5, True, None]}
     changed = json.dumps(decided(yes(form)).arguments)
 
     assert changed == json.dumps({
         "order": "o1",
         "euros": 20,
-        "note": [{"x": int(1e30)}, 1.5, True, None],
+        "note": [{"x": 10**15}, 1.5, True, None],
     })
 
 
@@ -139,3 +139,22 @@ def test_changed_arguments_that_would_flood_the_model_are_a_no() -> None:
 
     assert (approval.ended, approval.arguments) == ("failed", CALL.arguments)
     assert "65536 bytes" in str(approval.reason)
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 10**30], ids=str)
+def test_changed_integer_that_frameworks_cannot_store_is_a_no(number: int) -> None:
+    edited = {"order": "o1", "euros": 5, "lines": [{"sku": number}]}
+
+    approval = decided(yes(edited))
+
+    assert (approval.ended, approval.reason) == (
+        "failed",
+        "the changed arguments have an integer of more than 64 bits",
+    )
+    assert decided(yes({"order": "o1", "euros": 2**63 - 1})).approved
+
+
+def test_changed_float_beyond_64_bits_stays_a_float() -> None:
+    euros = decided(yes({"order": "o1", "euros": 1e300})).arguments["euros"]
+
+    assert (euros, type(euros)) == (1e300, float)
