@@ -2,12 +2,16 @@
 
 import json
 from dataclasses import replace
-from typing import Any, Unpack
+from typing import Any, Unpack, cast
 
-from agents.tool import FunctionTool, Tool
+from agents import Agent
+from agents.exceptions import ToolInputGuardrailTripwireTriggered
+from agents.tool import FunctionTool, Tool, ToolOutputFileContent, ToolOutputImage, ToolOutputText
 from agents.tool_context import ToolContext
+from agents.tool_guardrails import ToolInputGuardrailData
 from pydantic import ValidationError
 
+from ringback.agents.approval import Approval
 from ringback.agents.fit import say_misfit
 from ringback.agents.questions import AskOptions, ask, check_options
 
@@ -57,13 +61,18 @@ def approved_tool(tool: Tool, **options: Unpack[AskOptions]) -> FunctionTool:
         )
         if not approval.approved:
             return approval.to_text()
+        # What people saw, also where the model left the text empty, or repeated a key in it.
+        context.tool_arguments = json.dumps(approval.arguments)
+        if approval.is_edited:
+            refusal = await _check(tool, context)
+            if refusal is not None:
+                return refusal
         try:
-            ran = text if not approval.is_edited else json.dumps(approval.arguments)
-            result = await call_tool(context, ran)
+            result = await call_tool(context, context.tool_arguments)
         except ValidationError as exc:
             # Raised in workflow code, it would stop the workflow for good.
             return say_misfit(tool.name, exc)
-        return result if approval.note is None else approval.to_text(_to_text(result))
+        return result if approval.note is None else _annotate(approval, result)
 
     return replace(tool, on_invoke_tool=ask_first)
 
@@ -76,5 +85,35 @@ def _parse(text: str) -> dict[str, Any] | None:
     return arguments if isinstance(arguments, dict) else None
 
 
-def _to_text(result: object) -> str:
-    return result if isinstance(result, str) else str(result)
+async def _check(tool: FunctionTool, context: ToolContext[Any]) -> str | None:
+    """Return what to tell the model if an input guardrail of the tool rejects the arguments.
+
+    The SDK has run them before people were asked, with the arguments of the model.
+
+    Raises:
+        ToolInputGuardrailTripwireTriggered: A guardrail stops the run.
+    """
+    for guardrail in tool.tool_input_guardrails or ():
+        agent = cast("Agent[Any]", context.agent)
+        output = await guardrail.run(ToolInputGuardrailData(context=context, agent=agent))
+        match output.behavior:
+            case {"type": "raise_exception"}:
+                raise ToolInputGuardrailTripwireTriggered(guardrail, output)
+            case {"type": "reject_content", "message": message}:
+                return str(message)
+    return None
+
+
+def _annotate(approval: Approval, result: Any) -> Any:
+    parts = list(result) if isinstance(result, list | tuple) else [result]
+    if parts and all(map(_is_part, parts)):
+        return [ToolOutputText(text=approval.note or ""), *parts]
+    return approval.to_text(result if isinstance(result, str) else str(result))
+
+
+def _is_part(value: object) -> bool:
+    """Return whether the SDK gives it to the model as it is, such as an image."""
+    kinds = ToolOutputText | ToolOutputImage | ToolOutputFileContent
+    return isinstance(value, kinds) or (
+        isinstance(value, dict) and value.get("type") in {"text", "image", "file"}
+    )

@@ -4,7 +4,19 @@ import json
 from datetime import timedelta
 from typing import Any
 
-from agents import Agent, Model, ModelResponse, Runner, Usage
+from agents import (
+    Agent,
+    Model,
+    ModelResponse,
+    Runner,
+    ToolGuardrailFunctionOutput,
+    ToolInputGuardrailData,
+    ToolOutputImage,
+    Usage,
+    function_tool,
+    tool_input_guardrail,
+)
+from agents.tool_context import ToolContext
 from openai.types.responses import ResponseFunctionToolCall
 from temporalio import workflow
 from temporalio.openai_agents import ModelActivityParameters, OpenAIAgentsPlugin
@@ -13,7 +25,7 @@ from temporalio.openai_agents.workflow import activity_as_tool
 from temporalio.plugin import SimplePlugin
 
 from ringback.agents.openai import approved_tool
-from tests.integration.agents.refunds import refund, to_next_calls
+from tests.integration.agents.refunds import ping, refund, to_next_calls, tool_name
 
 
 class Scripted(Model):
@@ -28,9 +40,9 @@ class Scripted(Model):
             return ResponseBuilders.output_message(json.dumps(outputs))
         calls = [
             ResponseFunctionToolCall(
-                arguments=json.dumps(arguments),
+                arguments=json.dumps(arguments) if arguments else "",
                 call_id=call_id,
-                name="refund",
+                name=tool_name(items[0]["content"]),
                 type="function_call",
                 id=f"item_{call_id}_{len(outputs)}",
                 status="completed",
@@ -43,17 +55,41 @@ class Scripted(Model):
         raise NotImplementedError
 
 
+@tool_input_guardrail
+def at_most_100(data: ToolInputGuardrailData) -> ToolGuardrailFunctionOutput:
+    """Reject large amounts."""
+    if json.loads(data.context.tool_arguments)["euros"] > 100:
+        return ToolGuardrailFunctionOutput.reject_content("at most 100 euros")
+    return ToolGuardrailFunctionOutput.allow()
+
+
+@function_tool(tool_input_guardrails=[at_most_100])
+async def spend(context: ToolContext[None], euros: int) -> str:
+    """Spend money."""
+    return f"spent {euros} of {context.tool_arguments}"
+
+
+@function_tool
+async def photo(name: str) -> ToolOutputImage:
+    """Return a photo."""
+    return ToolOutputImage(image_url=f"https://photos.example/{name}")
+
+
 @workflow.defn
 class OpenAIAgent:
     """Runs the agent."""
 
     @workflow.run
     async def run(self, text: str, seconds: float) -> str:
-        tool = approved_tool(
-            activity_as_tool(refund, start_to_close_timeout=timedelta(seconds=10)),
-            within=timedelta(seconds=seconds),
-        )
-        agent = Agent[None](name="refunds", model="scripted", tools=[tool])
+        in_activities = [
+            activity_as_tool(each, start_to_close_timeout=timedelta(seconds=10))
+            for each in (refund, ping)
+        ]
+        tools = [
+            approved_tool(each, within=timedelta(seconds=seconds))
+            for each in (*in_activities, spend, photo)
+        ]
+        agent = Agent[None](name="refunds", model="scripted", tools=[*tools])
         return str((await Runner.run(agent, text)).final_output)
 
 

@@ -31,7 +31,24 @@ async def donate(euros: Decimal) -> str:
     return f"donated {euros}"
 
 
-TOOLS: dict[str, Callable[..., Any]] = {"refund": refund, "donate": donate}
+@activity.defn
+async def lend(euros: "Decimal") -> str:
+    """Lend money. In a module with postponed annotations all types are text."""
+    return f"lent {euros}"
+
+
+@activity.defn
+async def ping() -> str:
+    """Do something without arguments."""
+    return "pong"
+
+
+TOOLS: dict[str, Callable[..., Any]] = {
+    "refund": refund,
+    "donate": donate,
+    "lend": lend,
+    "ping": ping,
+}
 
 
 def tool_name(text: str) -> str:
