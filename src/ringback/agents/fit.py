@@ -1,9 +1,8 @@
 """Whether a tool's activity can decode the arguments that people approved."""
 
-import inspect
 import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
@@ -11,19 +10,28 @@ from pydantic.errors import PydanticUserError
 _MOST_PROBLEMS: Final = 10
 
 
-def why_not_fit(
-    tool: str, signature: inspect.Signature | None, arguments: Mapping[str, Any]
-) -> str | None:
-    """Return what to tell the model if the arguments do not fit the function; `None` if they do.
+def to_types(annotated: Any) -> dict[str, Any] | None:
+    """Return the types of a function's parameters, by name; `None` if one cannot be found.
+
+    In a module with `from __future__ import annotations` they are text, which may name what only
+    that module knows. Nobody may change arguments that cannot be checked.
+    """
+    try:
+        return get_type_hints(annotated, include_extras=True)
+    except (NameError, TypeError, AttributeError):
+        return None
+
+
+def why_not_fit(tool: str, types: Mapping[str, Any], arguments: Mapping[str, Any]) -> str | None:
+    """Return what to tell the model if the arguments do not fit these types; `None` if they do.
 
     The JSON Schema of a tool says less than its types, and an activity that cannot decode its
-    arguments is retried for ever. Parameters without a type that pydantic knows are not checked.
+    arguments is retried for ever. Arguments without a type that pydantic knows are not checked.
     """
-    parameters = {} if signature is None else signature.parameters
     wrong = [
         name
         for name, value in arguments.items()
-        if name in parameters and not _is_fit(parameters[name].annotation, value)
+        if name in types and not _is_fit(types[name], value)
     ]
     if not wrong:
         return None
@@ -38,8 +46,6 @@ def say_misfit(tool: str, error: ValidationError) -> str:
 
 
 def _is_fit(annotation: Any, value: object) -> bool:
-    if annotation is inspect.Parameter.empty or isinstance(annotation, str):
-        return True
     try:
         TypeAdapter(annotation).validate_json(json.dumps(value))
     except ValidationError:

@@ -1,7 +1,6 @@
 """Approval of the tools of Google's Agent Development Kit (ADK)."""
 
 import asyncio
-import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias, Unpack
 
@@ -10,7 +9,7 @@ from google.adk.tools.base_tool import BaseTool
 from google.adk.tools.tool_context import ToolContext
 from temporalio.exceptions import ActivityError
 
-from ringback.agents.fit import why_not_fit
+from ringback.agents.fit import to_types, why_not_fit
 from ringback.agents.questions import AskOptions, ask, check_options
 from ringback.agents.tool_names import check_known, check_named
 
@@ -59,12 +58,14 @@ def approve_before(*tools: str, **options: Unpack[AskOptions]) -> BeforeTool:
         if await tool.check_require_confirmation(args, tool_context):
             msg = f"the tool {tool.name} must not have require_confirmation: people are asked twice"
             raise ValueError(msg)
+        function = getattr(tool, "func", None)
+        types = {} if function is None else to_types(function)
         try:
             approval = await ask(
                 tool.name,
                 args,
                 tool_context.function_call_id,
-                schema=_schema(tool),
+                schema=None if types is None else _schema(tool),
                 description=tool.description or None,
                 **options,
             )
@@ -73,9 +74,7 @@ def approve_before(*tools: str, **options: Unpack[AskOptions]) -> BeforeTool:
             raise asyncio.CancelledError from exc
         if not approval.approved:
             return {"approved": False, "reason": approval.reason}
-        function = getattr(tool, "func", None)
-        signature = None if function is None else inspect.signature(function)
-        misfit = why_not_fit(tool.name, signature, approval.arguments)
+        misfit = why_not_fit(tool.name, types or {}, approval.arguments)
         if misfit is not None:
             return {"error": misfit}
         if approval.note is None:

@@ -1,6 +1,8 @@
 """Approval of the tools of Strands Agents."""
 
 import asyncio
+import inspect
+from types import SimpleNamespace
 from typing import Any, Final, Unpack, cast
 
 from strands.hooks import (
@@ -14,7 +16,7 @@ from strands.hooks import (
 from strands.types.tools import AgentTool
 from temporalio.exceptions import ActivityError
 
-from ringback.agents.fit import why_not_fit
+from ringback.agents.fit import to_types, why_not_fit
 from ringback.agents.questions import AskOptions, ask, check_options
 from ringback.agents.tool_names import check_known, check_named
 
@@ -68,12 +70,13 @@ class Approvals(HookProvider):
         if not isinstance(arguments, dict):
             event.cancel_tool = f"The arguments of {use['name']} are not a JSON object."
             return
+        types = _types(tool)
         try:
             approval = await ask(
                 tool.tool_name,
                 arguments,
                 use["toolUseId"],
-                schema=_schema(tool),
+                schema=None if types is None else _schema(tool),
                 description=tool.tool_spec["description"] or None,
                 **self._options,
             )
@@ -83,8 +86,7 @@ class Approvals(HookProvider):
         if not approval.approved:
             event.cancel_tool = approval.to_text()
             return
-        signature = getattr(tool, "_signature", None)
-        misfit = why_not_fit(tool.tool_name, signature, approval.arguments)
+        misfit = why_not_fit(tool.tool_name, types or {}, approval.arguments)
         if misfit is not None:
             event.cancel_tool = misfit
             return
@@ -94,6 +96,19 @@ class Approvals(HookProvider):
         note = cast("dict[str, Any]", event.tool_use).get(_NOTE)
         if note is not None:
             event.result = {**event.result, "content": [{"text": note}, *event.result["content"]]}
+
+
+def _types(tool: AgentTool) -> dict[str, Any] | None:
+    """Return the types of the parameters; `None` if one is text that names no builtin type."""
+    signature = getattr(tool, "_signature", None)
+    if signature is None:
+        return {}
+    annotations = {
+        name: one.annotation
+        for name, one in signature.parameters.items()
+        if one.annotation is not inspect.Parameter.empty
+    }
+    return to_types(SimpleNamespace(__annotations__=annotations))
 
 
 def _schema(tool: AgentTool) -> dict[str, Any]:

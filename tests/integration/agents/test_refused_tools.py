@@ -30,21 +30,39 @@ async def test_tool_that_the_agent_has_not_is_refused(
         assert env.asked.empty()
 
 
-@pytest.mark.parametrize("framework", ["Strands", "Google ADK"])
+@pytest.mark.parametrize(
+    ("framework", "tool"), [("Strands", "donate"), ("Google ADK", "donate"), ("Google ADK", "lend")]
+)
 async def test_edit_that_meets_the_schema_and_not_the_type_runs_nothing(
-    temporal_address: str, settings: Settings, framework: str
+    temporal_address: str, settings: Settings, framework: str, tool: str
 ) -> None:
     async with (
         agent_env(temporal_address, settings, framework) as env,
         env.worker(is_cached=True),
     ):
-        handle = await env.start({"euros": "1.10"}, tool="donate")
+        handle = await env.start({"euros": "1.10"}, tool=tool)
         _, callback = await env.question()
         reply = await env.send(callback, {"approved": True, "form": {"euros": "many"}})
         (told,) = await saw(handle)
 
         assert reply.status_code == 200
-        assert "The arguments do not fit donate: euros. Nothing ran." in told
+        assert f"The arguments do not fit {tool}: euros. Nothing ran." in told
+
+
+async def test_arguments_of_types_that_strands_does_not_keep_cannot_be_changed(
+    temporal_address: str, settings: Settings
+) -> None:
+    async with (
+        agent_env(temporal_address, settings, "Strands") as env,
+        env.worker(is_cached=True),
+    ):
+        handle = await env.start({"euros": "1.10"}, tool="lend")
+        _, callback = await env.question()
+        refused = await env.send(callback, {"approved": True, "form": {"euros": "many"}})
+        await env.send(callback, {"approved": True})
+
+        assert (refused.status_code, "no form is asked for" in refused.text) == (422, True)
+        assert await saw(handle) == ["lent 1.10"]
 
 
 async def test_confirmation_of_adk_is_refused(temporal_address: str, settings: Settings) -> None:

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
-from inspect import signature
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from ringback.agents.fit import say_misfit, why_not_fit
+from ringback.agents.fit import say_misfit, to_types, why_not_fit
 
 
 class Line(BaseModel):
@@ -24,8 +24,16 @@ def pay(amount: Decimal, day: date, lines: list[Line], tags: dict[str, int]) -> 
     """Pay."""
 
 
-def free(a, b: "Later", c: Unknown) -> None:  # type: ignore[no-untyped-def, name-defined]  # noqa: F821 - pydantic cannot know it
+def pay_later(amount: "Decimal", times: "list[int] | None" = None) -> None:
+    """Pay: in a module with postponed annotations they are all text."""
+
+
+def free(a, c: Unknown) -> None:  # type: ignore[no-untyped-def]
     """Take anything."""
+
+
+def unknown(a: "Later", amount: Decimal) -> None:  # type: ignore[name-defined]  # noqa: F821 - nobody can know it
+    """Take what nobody knows."""
 
 
 RIGHT = {"amount": "1.10", "day": "2026-11-30", "lines": [{"sku": "a"}], "tags": {"a": 1}}
@@ -39,20 +47,42 @@ RIGHT = {"amount": "1.10", "day": "2026-11-30", "lines": [{"sku": "a"}], "tags":
         (pay, {**RIGHT, "amount": "many"}, "amount"),
         (pay, {**RIGHT, "day": "tomorrow", "tags": {"a": "x"}}, "day, tags"),
         (pay, {**RIGHT, "lines": [{}]}, "lines"),
-        (free, {"a": 1, "b": 2, "c": 3}, None),
+        (pay_later, {"amount": "1.10", "times": [1]}, None),
+        (pay_later, {"amount": "many", "times": ["x"]}, "amount, times"),
+        (free, {"a": 1, "c": 3}, None),
     ],
-    ids=["right", "more", "amount", "two", "nested", "untyped"],
+    ids=["right", "more", "amount", "two", "nested", "later", "later-wrong", "untyped"],
 )
 def test_arguments_that_cannot_be_decoded_are_named(
     function: Callable[..., None], arguments: dict[str, Any], wrong: str | None
 ) -> None:
-    said = why_not_fit("pay", signature(function), arguments)
+    types = to_types(function)
+    assert types is not None
+
+    said = why_not_fit("pay", types, arguments)
 
     assert said == (wrong and f"The arguments do not fit pay: {wrong}. Nothing ran.")
 
 
-def test_tool_without_a_function_is_not_checked() -> None:
-    assert why_not_fit("pay", None, {"amount": "many"}) is None
+@pytest.mark.parametrize(
+    ("annotations", "found"),
+    [
+        ({"a": "int", "b": "list[str] | None", "c": Decimal}, True),
+        ({"a": "int", "amount": "Decimal"}, False),
+    ],
+    ids=["builtin", "imported"],
+)
+def test_text_of_a_signature_names_builtin_types_only(
+    annotations: dict[str, object], *, found: bool
+) -> None:
+    types = to_types(SimpleNamespace(__annotations__=annotations))
+
+    assert (types is not None) is found
+    assert found is False or why_not_fit("pay", types or {}, {"a": "x", "b": ["y"]}) is not None
+
+
+def test_function_with_a_type_that_nobody_knows_is_not_checked() -> None:
+    assert to_types(unknown) is None
 
 
 def test_model_is_told_each_place_that_does_not_fit() -> None:
