@@ -12,9 +12,11 @@ from langchain_core.messages.tool import ToolCall as ModelToolCall
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from langgraph.types import Command
+from langgraph.types import Command, Interrupt
+from pydantic import BaseModel, ValidationError
 
 from ringback.agents.approval import Approval, ToolCall, to_failure
+from ringback.agents.fit import say_misfit
 from ringback.agents.questions import AskOptions, ask
 
 _EVERY: Final = frozenset({"approve", "edit", "reject"})
@@ -90,7 +92,7 @@ async def answer_interrupts(
         **options: See `AskOptions`.
 
     Raises:
-        ValueError: An interrupt is not about a tool call, or allows no rejection.
+        ValueError: An interrupt is not about a tool call, or does not allow a yes and a no.
 
     Example:
         >>> result = await agent.ainvoke({"messages": [HumanMessage(text)]}, config)
@@ -101,7 +103,7 @@ async def answer_interrupts(
     asker = _Asker({tool.name: tool for tool in tools}, options)
     while interrupts := result.get("__interrupt__"):
         messages = result.get("messages", ())
-        answers = await asyncio.gather(*(asker.answer(one.value, messages) for one in interrupts))
+        answers = await asyncio.gather(*(asker.answer(one, messages) for one in interrupts))
         by_id = {one.id: answer for one, answer in zip(interrupts, answers, strict=True)}
         result = await graph.ainvoke(Command(resume=by_id), config)
     return dict(result)
@@ -112,16 +114,16 @@ class _Asker:
     tools: Mapping[str, BaseTool]
     options: AskOptions
 
-    async def answer(self, value: Any, messages: Sequence[Any]) -> dict[str, Any]:
+    async def answer(self, interrupt: Interrupt, messages: Sequence[Any]) -> dict[str, Any]:
         """Return what to resume an interrupt with.
 
         Raises:
-            ValueError: The interrupt is not about a tool call.
+            ValueError: The interrupt is not about a tool call, or does not allow a yes and a no.
         """
-        kind = value if isinstance(value, dict) else {}
+        kind = interrupt.value if isinstance(interrupt.value, dict) else {}
         if kind.get("type") == "tool_approval":
             call = ModelToolCall(name=kind["name"], args=kind["args"], id=kind["tool_call_id"])
-            return await self._decide(call, _EVERY)
+            return await self._decide(call, _allowed(interrupt))
         if "action_requests" not in kind:
             msg = (
                 "the interrupt is not about a tool call, so answer_interrupts cannot answer it; ask"
@@ -132,24 +134,43 @@ class _Asker:
         made = _last_calls(messages)
         counts = Counter(one["id"] for one in made)
         decided = (
-            self._decide(call, allowed[call["name"]], is_unique=counts[call["id"]] < 2)  # noqa: PLR2004 - one call of each id
+            self._decide(call, allowed[call["name"]], count=counts[call["id"]] if call["id"] else 0)
             for call in _with_ids(kind["action_requests"], made)
         )
         return {"decisions": list(await asyncio.gather(*decided))}
 
     async def _decide(
-        self, call: ModelToolCall, allowed: Collection[str], *, is_unique: bool = True
+        self, call: ModelToolCall, allowed: Collection[str], *, count: int = 1
     ) -> dict[str, Any]:
+        """Return the decision about a call of whose id there are so many; 0 if it is unknown.
+
+        LangChain finds changed arguments by the id. It would run all calls of that id with them,
+        and ignores them for a call without one. Interrupts of sub-agents do not have the ids.
+
+        Raises:
+            ValueError: The interrupt does not allow a yes and a no.
+        """
         if not {"reject", "respond"} & set(allowed):
             msg = f"the interrupt allows nobody to reject {call['name']}"
             raise ValueError(msg)
-        if not is_unique:
-            # LangChain finds changed arguments by the id, and would run all of them with these.
+        if not {"approve", "edit"} & set(allowed):
+            msg = f"the interrupt allows nobody to approve {call['name']}"
+            raise ValueError(msg)
+        if count > 1:
             same = ToolCall(call["name"], call["args"], call["id"])
             return _to_decision(to_failure(same, "several calls at once have the same id"), allowed)
-        may_edit = self.options.get("may_edit", True) and "edit" in allowed
+        may_edit = count == 1 and "edit" in allowed and self.options.get("may_edit", True)
         options: AskOptions = {**self.options, "may_edit": may_edit}
         return _to_decision(await _ask(call, self.tools.get(call["name"]), options), allowed)
+
+
+def _allowed(interrupt: Interrupt) -> frozenset[str]:
+    """Return the decisions that an interrupt about one call allows, by its JSON Schema."""
+    given = getattr(interrupt, "response_schema", None)
+    schema = given if isinstance(given, dict) else {}
+    several = schema.get("discriminator", {}).get("mapping", {})
+    one = schema.get("properties", {}).get("type", {}).get("const")
+    return frozenset(several) or (_EVERY if one is None else frozenset({one}))
 
 
 def _to_decision(approval: Approval, allowed: Collection[str]) -> dict[str, Any]:
@@ -157,7 +178,7 @@ def _to_decision(approval: Approval, allowed: Collection[str]) -> dict[str, Any]
         if "reject" not in allowed:
             return {"type": "respond", "message": approval.to_text()}
         return {"type": "reject", "message": approval.reason}
-    if not approval.is_edited:
+    if not approval.is_edited and "approve" in allowed:
         return {"type": "approve"}
     action = {"name": approval.call.tool, "args": approval.arguments}
     return {"type": "edit", "edited_action": action}
@@ -185,7 +206,7 @@ def _last_calls(messages: Sequence[Any]) -> list[ModelToolCall]:
 
 async def _ask(call: ModelToolCall, tool: BaseTool | None, options: AskOptions) -> Approval:
     schema = None if tool is None else convert_to_openai_tool(tool)["function"].get("parameters")
-    return await ask(
+    approval = await ask(
         call["name"],
         call["args"],
         call["id"],
@@ -193,6 +214,20 @@ async def _ask(call: ModelToolCall, tool: BaseTool | None, options: AskOptions) 
         description=None if tool is None else tool.description or None,
         **options,
     )
+    misfit = _why_not_fit(tool, approval.arguments) if tool and approval.approved else None
+    return approval if misfit is None else to_failure(approval.call, misfit)
+
+
+def _why_not_fit(tool: BaseTool, arguments: Mapping[str, Any]) -> str | None:
+    # LangGraph raises an error for them, or an activity cannot decode them: the run never ends.
+    schema = tool.tool_call_schema
+    if not (isinstance(schema, type) and issubclass(schema, BaseModel)):
+        return None
+    try:
+        schema.model_validate(arguments)
+    except ValidationError as exc:
+        return say_misfit(tool.name, exc)
+    return None
 
 
 def _to_plain(result: object) -> Any:

@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from temporalio.worker import Worker
@@ -59,16 +60,76 @@ async def test_two_interrupts_get_their_own_decisions(
         }
 
 
-async def test_interrupt_about_something_else_is_refused(
-    temporal_address: str, settings: Settings
+NO = {"approved": False, "reason": "too much"}
+YES = {"approved": True}
+DO_NOT_FIT = "The arguments do not fit donate: euros: Input should be a valid decimal. Nothing ran."
+EDIT = {"approved": True, "form": {"order": "o1", "euros": 20}}
+
+
+@pytest.mark.parametrize(
+    ("about", "refused", "sent", "decided"),
+    [
+        ("a yes or a no", EDIT, YES, {"type": "approve"}),
+        ("a yes or a no", EDIT, NO, {"type": "reject", "message": "too much"}),
+        ("a yes or an answer", EDIT, NO, {"type": "respond", "message": json.dumps(NO)}),
+        (
+            "money",
+            {"approved": True, "form": {"euros": []}},
+            {"approved": True, "form": {"euros": "many"}},
+            {
+                "type": "reject",
+                "message": DO_NOT_FIT,
+            },
+        ),
+        ("a call of a sub-agent", EDIT, YES, {"type": "approve"}),
+        ("a call without an id", EDIT, YES, {"type": "approve"}),
+        (
+            "a call with an id",
+            {"approved": True, "form": {}},
+            EDIT,
+            {"type": "edit", "edited_action": {"name": "refund", "args": EDIT["form"]}},
+        ),
+    ],
+)
+async def test_interrupt_is_answered_by_what_it_allows(
+    temporal_address: str,
+    settings: Settings,
+    about: str,
+    refused: object,
+    sent: object,
+    decided: dict[str, Any],
 ) -> None:
     async with (
         agent_env(temporal_address, settings, "LangGraph") as env,
         worker(env, is_cached=True),
     ):
         handle = await env.client.start_workflow(
-            InterruptedGraph.run, "the weather", id=env.task_queue, task_queue=env.task_queue
+            InterruptedGraph.run, about, id=env.task_queue, task_queue=env.task_queue
+        )
+        _, callback = await env.question()
+
+        assert (await env.send(callback, refused)).status_code == 422
+        assert (await env.send(callback, sent)).status_code == 200
+        assert json.loads(await handle.result()) == {"o1": decided}
+
+
+@pytest.mark.parametrize(
+    ("about", "reason"),
+    [
+        ("the weather", "not about a tool call"),
+        ("a no", "the interrupt allows nobody to approve refund"),
+    ],
+)
+async def test_interrupt_that_people_cannot_answer_is_refused(
+    temporal_address: str, settings: Settings, about: str, reason: str
+) -> None:
+    async with (
+        agent_env(temporal_address, settings, "LangGraph") as env,
+        worker(env, is_cached=True),
+    ):
+        handle = await env.client.start_workflow(
+            InterruptedGraph.run, about, id=env.task_queue, task_queue=env.task_queue
         )
 
-        assert "not about a tool call" in await failure(handle)
+        assert reason in await failure(handle)
         assert env.asked.empty()
