@@ -1,9 +1,14 @@
 """A model that gives two calls of one message the same id gets no yes for both."""
 
 import json
+from datetime import timedelta
+from typing import Any
 
 import pytest
+from pydantic_ai import DeferredToolRequests
+from pydantic_ai.messages import ToolCallPart
 
+from ringback.agents.pydantic_ai import Approvals
 from ringback.settings import Settings
 from tests.integration.agents.agent_env import agent_env, failure, saw
 
@@ -48,3 +53,18 @@ async def test_framework_that_refuses_two_calls_with_one_id_asks_nobody(
 
         assert reason in await failure(handle)
         assert env.asked.empty()
+
+
+async def test_no_yes_of_pydantic_ai_is_for_two_calls_with_one_id() -> None:
+    """Its versions that let them through keep one decision for each id."""
+    calls = [ToolCallPart("refund", {"order": order}, "a") for order in ("o1", "o2")]
+    requests: Any = DeferredToolRequests(approvals=calls)
+    context: Any = None
+
+    results = await Approvals(within=timedelta(minutes=1)).handle_deferred_tool_calls(
+        context, requests=requests
+    )
+
+    assert results is not None
+    (denied,) = results.approvals.values()
+    assert "several calls at once have the same id" in str(denied)

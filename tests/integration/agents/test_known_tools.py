@@ -42,3 +42,46 @@ async def test_misspelled_tool_is_an_error_before_anything_runs(framework: str, 
 
     with pytest.raises(ValueError, match="the agent has no tool refnud, which people must approve"):
         await check("refnud")
+
+
+@pytest.mark.parametrize(
+    ("framework", "module", "guard"),
+    [
+        ("Strands", "ringback.agents.strands", "Approvals"),
+        ("Google ADK", "ringback.agents.google_adk", "approve_before"),
+    ],
+)
+def test_adapter_that_names_no_tool_is_an_error(framework: str, module: str, guard: str) -> None:
+    need(ELSEWHERE[framework])
+
+    with pytest.raises(ValueError, match="name at least one tool"):
+        getattr(importlib.import_module(module), guard)(within=WITHIN)
+
+
+@pytest.mark.parametrize(
+    ("spelled", "tool", "is_guarded"),
+    [
+        ("pay_back", "pay_back", True),
+        ("pay-back", "pay_back", True),
+        ("pay_back", "pay-back", True),
+        ("look", "look", False),
+    ],
+)
+async def test_tool_that_strands_finds_by_another_spelling_is_guarded(
+    spelled: str, tool: str, *, is_guarded: bool
+) -> None:
+    need(ELSEWHERE["Strands"])
+    hooks: Any = importlib.import_module("strands.hooks")
+    adapter: Any = importlib.import_module("ringback.agents.strands")
+    registry = hooks.HookRegistry()
+    registry.add_hook(adapter.Approvals("pay_back", within=WITHIN))
+    event = hooks.BeforeToolCallEvent(
+        agent=SimpleNamespace(),
+        selected_tool=SimpleNamespace(tool_name=tool),
+        tool_use={"name": spelled, "toolUseId": "c0", "input": "no object"},
+        invocation_state={},
+    )
+
+    await registry.invoke_callbacks_async(event)
+
+    assert bool(event.cancel_tool) is is_guarded
