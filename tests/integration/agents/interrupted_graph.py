@@ -40,7 +40,7 @@ class Reject(BaseModel):
 
 
 class Respond(BaseModel):
-    """An answer instead of the tool's."""
+    """An answer in place of the tool's result."""
 
     type: Literal["respond"]
     message: str

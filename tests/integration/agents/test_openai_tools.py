@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.server, pytest.mark.thorough, pytest.mark.timeout(60)]
 
 
 def note(tool: str, arguments: dict[str, Any]) -> str:
-    """Return what the model is told of these changed arguments."""
+    """Return the note about these changed arguments."""
     return str(Approval(ToolCall(tool, {}), "approved", arguments).note)
 
 

@@ -33,7 +33,7 @@ def free(a, c: Unknown) -> None:  # type: ignore[no-untyped-def]
 
 
 def unknown(a: "Later", amount: Decimal) -> None:  # type: ignore[name-defined]  # noqa: F821 - nobody can know it
-    """Take what nobody knows."""
+    """Take a type that only its own module has."""
 
 
 RIGHT = {"amount": "1.10", "day": "2026-11-30", "lines": [{"sku": "a"}], "tags": {"a": 1}}
@@ -81,11 +81,11 @@ def test_text_of_a_signature_names_builtin_types_only(
     assert found is False or why_not_fit("pay", types or {}, {"a": "x", "b": ["y"]}) is not None
 
 
-def test_function_with_a_type_that_nobody_knows_is_not_checked() -> None:
+def test_unknown_type_of_a_function_leaves_its_types_unknown() -> None:
     assert to_types(unknown) is None
 
 
-def test_model_is_told_each_place_that_does_not_fit() -> None:
+def test_message_names_each_place_that_does_not_fit() -> None:
     class Payment(BaseModel, extra="forbid"):
         amount: int
         lines: list[Line]
