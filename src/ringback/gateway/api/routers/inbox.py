@@ -1,19 +1,24 @@
-"""The inbox for programs with a key."""
+"""The inbox for programs with a key, and the test of a channel that notifies people."""
 
 from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import Query
+from fastapi import Query, Request
 
 from ringback.core.status import serialize_callback, serialize_vote
 from ringback.domain.api_key import Act
 from ringback.domain.errors import MalformedRequestError, Problem
 from ringback.domain.inbox import Cursor, InboxEntry, InboxQuery, Scope
 from ringback.gateway.api.access import new_router, requires
+from ringback.gateway.api.bodies import SMALL, read_model
+from ringback.gateway.api.openapi import OF_A_BODY, problems, takes
 from ringback.gateway.gateway import GatewayOf
+from ringback.ports.notifications import Sent
 from ringback.schemas.inbox import InboxEntryOut, InboxIn, InboxOut
+from ringback.schemas.notifications import ChannelTestIn, ChannelTestOut
 
 router = new_router("/inbox")
+notifications_router = new_router("/notifications")
 
 
 @router.get("", summary="List questions to people, by deadline", dependencies=requires(Act.VIEW))
@@ -28,6 +33,23 @@ async def list_inbox(gateway: GatewayOf, filters: Annotated[InboxIn, Query()]) -
         callbacks=[_to_entry_out(entry) for entry in page.entries],
         next=None if page.next is None else str(page.next),
     )
+
+
+@notifications_router.post(
+    "/test",
+    summary="Send a test message through a channel",
+    dependencies=requires(Act.NOTIFY),
+    responses=problems(*OF_A_BODY),
+    openapi_extra=takes(ChannelTestIn),
+)
+async def test_channel(gateway: GatewayOf, request: Request) -> ChannelTestOut:
+    """Send one message now, and return the result. It is not retried."""
+    asked, _ = await read_model(request, ChannelTestIn, limit=SMALL)
+    channel, _, recipient = asked.channel.partition(":")
+    sending = await gateway.notifier.test(channel, asked.to or recipient)
+    if isinstance(sending, Sent):
+        return ChannelTestOut(sent=True, error=None)
+    return ChannelTestOut(sent=False, error=sending.reason)
 
 
 def _to_query(filters: InboxIn) -> InboxQuery:
