@@ -162,3 +162,17 @@ def test_first_pages_contain_the_words_that_people_search_for(page: str, words: 
 
 def test_readme_is_short() -> None:
     assert len(text_of(ROOT / "README.md").splitlines()) < 150
+
+
+def test_sizing_repeats_the_figures_of_the_benchmarks() -> None:
+    figure = re.compile(r"(?<![\d,.])\d[\d,.]*\d(?![\d,.])")
+    measured = set(figure.findall(text_of(ROOT / "docs/explanation/speed.md")))
+    rows = [
+        line.split("|")
+        for line in text_of(ROOT / "docs/howto/size.md").splitlines()
+        if "](../explanation/speed.md)" in line
+    ]
+
+    repeated = {found for _, _, answer, *_ in rows for found in figure.findall(answer)}
+    assert rows
+    assert repeated - measured == set()
