@@ -30,6 +30,7 @@ _COMMENT: Final = re.compile(
 _JUST_WORDS: Final = re.compile(r"[a-z]+,?( [a-z]+,?){3,}[.?!]?", re.IGNORECASE)
 _INVISIBLE: Final = {ord(one): None for one in "\u00ad\u200b\u200c\u200d\u2060\ufeff"}
 _DIRECTIVES: Final = ("noqa", "type: ignore", "pragma:", "pyright:", "mypy:")
+_LEAVES: Final = (ast.Name, ast.alias, ast.expr_context, ast.operator, ast.cmpop)
 _GENERATED: Final = {".venv", "node_modules", "build", "dist", "__pycache__"}
 
 
@@ -127,14 +128,23 @@ def count(paths: Iterable[Path], patterns: Iterable[Pattern]) -> Count:
 def files_in(paths: Iterable[str], root: Path = ROOT) -> list[Path]:
     """Return the readable files: a path may be a file, a folder with all below it, or a glob."""
     named = [path for one in paths for path in (root.glob(one) if one != "." else [root])]
-    found = {file for path in named for file in (path.rglob("*") if path.is_dir() else [path])}
-    return sorted(file for file in found if file.is_file() and _is_readable(file.relative_to(root)))
+    found = {file for path in named if _is_ours(path, root) for file in _below(path)}
+    return sorted(file for file in found if file.suffix in READERS or file.name in READERS)
 
 
-def _is_readable(path: Path) -> bool:
-    if any(part in _GENERATED or part.startswith(".") for part in path.parts):
-        return False
-    return path.suffix in READERS or path.name in READERS
+def _below(path: Path) -> Iterator[Path]:
+    """Yield the files below a path, without those of installed packages, which are many."""
+    if path.is_dir():
+        for one in path.iterdir():
+            if _is_ours(one, path):
+                yield from _below(one)
+    elif path.is_file():
+        yield path
+
+
+def _is_ours(path: Path, root: Path) -> bool:
+    parts = path.relative_to(root).parts
+    return not any(part in _GENERATED or part.startswith(".") for part in parts)
 
 
 def _markdown(text: str) -> Iterator[str]:
@@ -155,22 +165,38 @@ def _python(source: str) -> Iterator[str]:
         yield from _comments(source)
         return
     yield from _strings(tree)
-    for node in ast.walk(tree):
+    yield from _joined(_comment_lines(source, tree))
+
+
+def _comment_lines(source: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Yield the number and the text of each comment.
+
+    The tokenizer takes most of the time, so it gets only statements that may have a comment.
+    """
+    lines, first = list(io.StringIO(source)), 0
+    for last in [*(node.end_lineno or 0 for node in tree.body), len(lines)]:
+        part = "".join(lines[first:last])
+        if "#" in part:
+            for token in tokenize.generate_tokens(io.StringIO(part).readline):
+                if token.type == tokenize.COMMENT:
+                    yield first + token.start[0], token.string
+        first = max(first, last)
+
+
+def _strings(tree: ast.AST) -> Iterator[str]:
+    """Yield the names of tests in a tree, and its strings; those made of parts, as one."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name[:5] == "test_":
             yield node.name[5:].replace("_", " ")
-    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
-    lines = [(one.start[0], one.string) for one in tokens if one.type == tokenize.COMMENT]
-    yield from _joined(lines)
-
-
-def _strings(node: ast.AST) -> Iterator[str]:
-    """Yield the strings in a tree; those that are put together from parts, as one."""
-    whole = _text_of(node)
-    if whole is None:
-        for child in ast.iter_child_nodes(node):
-            yield from _strings(child)
-    elif " " in whole.strip() or "\n" in whole:
-        yield from re.split(r"\n\s*\n", whole)
+        whole = _text_of(node)
+        if whole is None:
+            # Most nodes are names, which have no strings below them.
+            children = [one for one in ast.iter_child_nodes(node) if not isinstance(one, _LEAVES)]
+            waiting += reversed(children)
+        elif " " in whole.strip() or "\n" in whole:
+            yield from re.split(r"\n\s*\n", whole)
 
 
 def _text_of(node: ast.AST) -> str | None:

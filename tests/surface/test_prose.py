@@ -30,13 +30,6 @@ def test_pattern_finds_its_bad_example_and_not_its_good_one(pattern: prose.Patte
     assert pattern.reason
 
 
-@pytest.mark.parametrize("group", RULES.groups, ids=lambda group: group.name)
-def test_group_is_below_the_limit(group: prose.Group) -> None:
-    result = prose.count(prose.files_in(group.paths), RULES.patterns)
-
-    assert result.rate < RULES.limit
-
-
 @pytest.mark.parametrize("path", [*(path for group in RULES.groups for path in group.paths)])
 def test_path_names_a_file(path: str) -> None:
     assert prose.files_in([path])
