@@ -68,9 +68,16 @@ async def count(site: Site, statement: object) -> int:
 
 
 async def until_left(site: Site, most: int) -> int:
-    """Return once at most so many ended callbacks are left."""
-    async with asyncio.timeout(LIMIT_SECONDS):
+    """Return once at most so many ended callbacks are left.
+
+    Deleting makes way for accepting, so only a stop of it is an error, however slow the disk is.
+    """
+    loop, least = asyncio.get_running_loop(), ENDED
+    async with asyncio.timeout(LIMIT_SECONDS) as limit:
         while (left := await count(site, _LEFT)) > most:
+            if left < least:
+                least = left
+                limit.reschedule(loop.time() + LIMIT_SECONDS)
             await pause()
     return left
 

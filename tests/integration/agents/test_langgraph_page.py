@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.langgraph import LangGraphPlugin
 from temporalio.worker import Worker
 
 from ringback import Callback
@@ -56,7 +55,10 @@ async def test_program_of_the_page_asks_before_it_refunds(
     async with agent_env(temporal_address, settings, "LangGraph") as env:
         client = await Client.connect(
             temporal_address,
-            plugins=[plugin_for(settings), LangGraphPlugin(graphs={"refunds": module.refunds})],
+            plugins=[
+                plugin_for(settings),
+                module.LangGraphPlugin(graphs={"refunds": module.refunds}),
+            ],
             data_converter=pydantic_data_converter,
         )
 
