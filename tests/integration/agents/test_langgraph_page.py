@@ -3,20 +3,17 @@
 import importlib
 import json
 import re
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.worker import Worker
 
-from ringback import Callback
-from ringback.agents import ToolCall, approvals
 from ringback.settings import Settings
 from tests.integration.agents.agent_env import agent_env
-from tests.integration.env import GRACE, plugin_for
+from tests.integration.agents.test_pages import reply_to_change
+from tests.integration.env import plugin_for
 
 PAGE = Path(__file__).parents[3] / "docs" / "howto" / "agents-langgraph.md"
 MODEL = """
@@ -62,27 +59,8 @@ async def test_program_of_the_page_asks_before_it_refunds(
             data_converter=pydantic_data_converter,
         )
 
-        async def submit(call: ToolCall, callback: Callback) -> None:
-            env.asked.put_nowait((call, callback))
-
-        async with Worker(
-            client,
-            task_queue=env.task_queue,
-            workflows=[module.RefundAgent],
-            activities=[module.pay_back, approvals(submit)],
-            graceful_shutdown_timeout=GRACE,
-        ):
-            running = await client.start_workflow(
-                module.RefundAgent.run,
-                json.dumps({"order": "17", "euros": 250}),
-                id=env.task_queue,
-                task_queue=env.task_queue,
-                execution_timeout=timedelta(seconds=60),
-            )
-            _, callback = await env.question()
-            form = {"order": "17", "euros": 100}
-            await env.send(callback, {"approved": True, "form": form})
-            reply = await running.result()
+        message = json.dumps({"order": "17", "euros": 250})
+        reply = await reply_to_change(env, client, module, [module.pay_back], message)
 
     assert 'refund ran with {"order": "17", "euros": 100}' in reply
     assert "refunded 100 euros for order 17" in reply

@@ -2,17 +2,19 @@
 
 import importlib
 import re
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from temporalio.client import Client
 from temporalio.worker import Worker
 
 from ringback import Callback
 from ringback.agents import ToolCall, approvals
 from ringback.settings import Settings
-from tests.integration.agents.agent_env import ELSEWHERE, agent_env
+from tests.integration.agents.agent_env import ELSEWHERE, AgentEnv, agent_env
 from tests.integration.env import GRACE
 
 HOWTO = Path(__file__).parents[3] / "docs" / "howto"
@@ -51,6 +53,34 @@ def program_of(framework: str) -> str:
     return f"{SCRIPTED}\n{code}" if framework == "Pydantic AI" else code
 
 
+async def reply_to_change(
+    env: AgentEnv, client: Client, module: Any, activities: Sequence[Any], message: str
+) -> str:
+    """Send the agent of a page a message, change its call to 100 euros; return what it replies."""
+
+    async def submit(call: ToolCall, callback: Callback) -> None:
+        env.asked.put_nowait((call, callback))
+
+    async with Worker(
+        client,
+        task_queue=env.task_queue,
+        workflows=[module.RefundAgent],
+        activities=[*activities, approvals(submit)],
+        graceful_shutdown_timeout=GRACE,
+    ):
+        running = await client.start_workflow(
+            module.RefundAgent.run,
+            message,
+            id=env.task_queue,
+            task_queue=env.task_queue,
+            execution_timeout=timedelta(seconds=60),
+        )
+        _, callback = await env.question()
+        form = {"order": "17", "euros": 100}
+        await env.send(callback, {"approved": True, "form": form})
+        return str(await running.result())
+
+
 @pytest.mark.parametrize(
     "framework",
     [
@@ -73,27 +103,8 @@ async def test_program_of_the_page_asks_before_it_refunds(
 
         activities = [] if framework in HAVE_THE_ACTIVITY else [module.refund]
 
-        async def submit(call: ToolCall, callback: Callback) -> None:
-            env.asked.put_nowait((call, callback))
-
-        async with Worker(
-            env.client,
-            task_queue=env.task_queue,
-            workflows=[module.RefundAgent],
-            activities=[*activities, approvals(submit)],
-            graceful_shutdown_timeout=GRACE,
-        ):
-            running = await env.client.start_workflow(
-                module.RefundAgent.run,
-                '{"calls": [{"order": "17", "euros": 250}]}',
-                id=env.task_queue,
-                task_queue=env.task_queue,
-                execution_timeout=timedelta(seconds=60),
-            )
-            _, callback = await env.question()
-            form = {"order": "17", "euros": 100}
-            await env.send(callback, {"approved": True, "form": form})
-            reply = await running.result()
+        message = '{"calls": [{"order": "17", "euros": 250}]}'
+        reply = await reply_to_change(env, env.client, module, activities, message)
 
     assert '{\\"order\\": \\"17\\", \\"euros\\": 100}' in reply
     assert "refunded 100 euros for order 17" in reply
