@@ -1,15 +1,10 @@
-"""Answers, votes and requests of sources as the gateway's HTTP API accepts them."""
+"""Answers and votes as the gateway's HTTP API accepts them."""
 
 import json
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from typing import assert_never
-from urllib.parse import quote
 
-from ringback.client.caller import Caller, parse
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
-from ringback.schemas.events import EventRecordOut, EventsOut
-from ringback.schemas.sources import RefusalsOut, SourcesOut, SourceTestOut
 
 
 def to_request(outcome: Outcome) -> tuple[str, bytes | None]:
@@ -92,43 +87,3 @@ def to_vote(
     }
     parts = {name: to_bytes(value) for name, value in plain.items()}
     return to_object(parts if body is None else {**parts, body[0]: body[1]})
-
-
-class SourceCalls(Caller):
-    """Calls about sources and their events."""
-
-    async def events(self, filters: Mapping[str, str]) -> EventsOut:
-        """Return a page of events of sources; `filters` are those of `EventsIn`."""
-        return parse(EventsOut, await self.call("GET", "/v1/events", params=filters))
-
-    async def event(self, event_id: str) -> EventRecordOut:
-        """Return all that is stored of an event."""
-        path = f"/v1/events/{quote(event_id, safe='')}"
-        return parse(EventRecordOut, await self.call("GET", path))
-
-    async def sources(self) -> SourcesOut:
-        """Return the configured sources."""
-        return parse(SourcesOut, await self.call("GET", "/v1/sources"))
-
-    async def refused_requests(self, source: str) -> RefusalsOut:
-        """Return the latest refused requests of a source, newest first."""
-        path = f"/v1/sources/{quote(source, safe='')}/refused"
-        return parse(RefusalsOut, await self.call("GET", path))
-
-    async def test_source(
-        self, source: str, body: bytes, headers: Mapping[str, str]
-    ) -> SourceTestOut:
-        """Return what a source would do with a request; the gateway stores nothing."""
-        asked = {"body_base64": b64encode(body).decode(), "headers": dict(headers)}
-        path = f"/v1/sources/{quote(source, safe='')}/test"
-        reply = await self.call("POST", path, content=json.dumps(asked).encode())
-        return parse(SourceTestOut, reply)
-
-    async def replay_event(self, event_id: str, *, to_current: bool = False) -> EventRecordOut:
-        """Begin an event again; return it afterwards.
-
-        If its alias leads to another callback than before, it needs `to_current`.
-        """
-        path = f"/v1/events/{quote(event_id, safe='')}/replay"
-        params = {"to_current": "true"} if to_current else None
-        return parse(EventRecordOut, await self.call("POST", path, params=params))

@@ -1,17 +1,18 @@
 """`GatewayClient`: every call of the gateway's HTTP API that has an API key."""
 
-import base64
 import json
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final, TypeAlias
 from urllib.parse import quote
 
-from ringback.client.caller import parse
-from ringback.client.calls import SourceCalls, to_answer, to_bytes, to_object
+from ringback.client.caller import Caller, M, parse
+from ringback.client.calls import to_answer, to_bytes, to_object
 from ringback.domain.alias import Alias
 from ringback.domain.exact_json import members
 from ringback.domain.outcome import Completed, Failed
+from ringback.schemas.events import EventRecordOut, EventsOut
 from ringback.schemas.inbox import InboxOut
 from ringback.schemas.notifications import ChannelTestOut
 from ringback.schemas.responses import (
@@ -30,13 +31,16 @@ from ringback.schemas.responses import (
 )
 from ringback.schemas.retention import EndedOut, PurgedOut, SummaryOut
 from ringback.schemas.sign_in import RevokedOut, SessionOut, SessionsOut, SignInUrlOut
+from ringback.schemas.sources import RefusalsOut, SourcesOut, SourceTestOut
 from ringback.schemas.votes import DigestOut, VoteOut, VotesOut
+
+Filters: TypeAlias = Mapping[str, str | Sequence[str]]
 
 _SLOW: Final = timedelta(minutes=1)
 """How much longer than others a call takes that reads or deletes many rows, or asks Temporal."""
 
 
-class GatewayClient(SourceCalls):
+class GatewayClient(Caller):
     """A client of one gateway, for a worker or an operator.
 
     Every call may be repeated: the same callback is found, and the same answer is accepted once.
@@ -44,11 +48,11 @@ class GatewayClient(SourceCalls):
 
     async def whoami(self) -> WhoamiOut:
         """Return the key's name and role, and the gateway's version and namespace."""
-        return parse(WhoamiOut, await self.call("GET", "/v1/whoami"))
+        return await self._get(WhoamiOut, "/v1/whoami")
 
     async def summary(self) -> SummaryOut:
         """Return whether anything is wrong."""
-        return parse(SummaryOut, await self.call("GET", "/v1/summary"))
+        return await self._get(SummaryOut, "/v1/summary")
 
     async def open(self, body: bytes) -> tuple[OpenedOut, bytes | None]:
         """Open the callback of an activity, or find it.
@@ -67,12 +71,12 @@ class GatewayClient(SourceCalls):
 
     async def mark_submitted(self, callback_id: str) -> None:
         """Report that the request was submitted: no later attempt submits it again."""
-        await self.call("POST", f"/v1/callbacks/{callback_id}/submitted")
+        await self.call("POST", _path_of(callback_id, "submitted"))
 
     async def confirm_resumed(self, callback_id: str, attempt: int) -> None:
         """Report that an attempt continues with its answer, before its code goes on."""
-        content = json.dumps({"attempt": attempt}).encode()
-        await self.call("POST", f"/v1/callbacks/{callback_id}/resumed", content=content)
+        content = to_bytes({"attempt": attempt})
+        await self.call("POST", _path_of(callback_id, "resumed"), content=content)
 
     async def report_poll(
         self,
@@ -86,126 +90,112 @@ class GatewayClient(SourceCalls):
         """Report what a poll of the sender found: an answer, an error, or neither."""
         parts = {
             "attempt": to_bytes(attempt),
-            "task_token": to_bytes(base64.b64encode(task_token).decode("ascii")),
+            "task_token": to_bytes(b64encode(task_token).decode()),
             "error": to_bytes(error),
         }
         if answer is not None:
             parts["answer"] = to_answer(answer)
-        content = to_object(parts)
-        await self.call("POST", f"/v1/callbacks/{callback_id}/polled", content=content)
+        await self.call("POST", _path_of(callback_id, "polled"), content=to_object(parts))
 
     async def add_alias(self, callback_id: str, alias: str) -> CallbackOut:
         """Let an alias lead to a callback until it ends."""
-        path = f"/v1/callbacks/{callback_id}/aliases/{quote(alias, safe='')}"
-        return parse(CallbackOut, await self.call("PUT", path))
+        return parse(CallbackOut, await self.call("PUT", _path_of(callback_id, "aliases", alias)))
 
     async def answer(
         self, to: str | Alias, verb: str, body: bytes | None, *, wait: timedelta = timedelta(0)
     ) -> ReceiptOut:
         """Answer with `complete`, `fail` or `cancel`, and wait up to `wait` for the verdict."""
-        path = f"{_path_of(to)}/{verb}"
-        return parse(ReceiptOut, await self._post_and_wait(path, body, wait))
+        return await self._post_and_wait(_path_of(to, verb), body, wait)
 
     async def check(self, callback_id: str, result: bytes) -> list[ResultProblemOut]:
         """Return the problems of a result; the gateway stores nothing."""
-        content = await self.call("POST", f"/v1/callbacks/{callback_id}/check", content=result)
-        return parse(CheckedOut, content).problems
+        path = _path_of(callback_id, "check")
+        return (await self._post(CheckedOut, path, result)).problems
 
     async def heartbeat(self, to: str | Alias, details: bytes | None) -> SignOut:
         """Send a heartbeat; return Temporal's latest reply."""
-        path = f"{_path_of(to)}/heartbeat"
-        return parse(SignOut, await self.call("POST", path, content=details))
+        return await self._post(SignOut, _path_of(to, "heartbeat"), details)
 
-    async def page(self, filters: Mapping[str, str | Sequence[str]]) -> PageOut:
+    async def page(self, filters: Filters) -> PageOut:
         """Return a page of callbacks; `filters` are those of `ListIn`."""
-        return parse(PageOut, await self.call("GET", "/v1/callbacks", params=filters))
+        return await self._get(PageOut, "/v1/callbacks", params=filters)
 
-    async def inbox(self, filters: Mapping[str, str | Sequence[str]]) -> InboxOut:
+    async def inbox(self, filters: Filters) -> InboxOut:
         """Return a page of an inbox; `filters` are those of `InboxIn`."""
-        return parse(InboxOut, await self.call("GET", "/v1/inbox", params=filters))
+        return await self._get(InboxOut, "/v1/inbox", params=filters)
 
     async def show(self, named: str | Alias) -> ShownOut:
         """Return a callback with its result schema."""
-        return parse(ShownOut, await self.call("GET", _path_of(named)))
+        return await self._get(ShownOut, _path_of(named))
 
     async def audit_trail(self, callback_id: str) -> list[AuditEntryOut]:
         """Return the audit trail of a callback, oldest entry first."""
-        path = f"/v1/callbacks/{callback_id}/audit"
-        return parse(AuditTrailOut, await self.call("GET", path)).entries
+        return (await self._get(AuditTrailOut, _path_of(callback_id, "audit"))).entries
 
     async def extend(self, callback_id: str, within: timedelta) -> CallbackOut:
         """Set the callback's own deadline to `within` from now."""
-        body = {"within": within.total_seconds()}
-        return parse(CallbackOut, await self._post(callback_id, "extend", body))
+        return await self._change(callback_id, "extend", {"within": within.total_seconds()})
 
     async def revoke(self, callback_id: str) -> CallbackOut:
         """Revoke all links of a callback."""
-        return parse(CallbackOut, await self._post(callback_id, "revoke", None))
+        return await self._change(callback_id, "revoke")
 
     async def redeliver(self, callback_id: str) -> CallbackOut:
         """Deliver a parked answer again."""
-        return parse(CallbackOut, await self._post(callback_id, "redeliver", None))
+        return await self._change(callback_id, "redeliver")
 
     async def give_up(self, callback_id: str, body: Mapping[str, object]) -> CallbackOut:
         """Close a callback whose parked answer has no use; `body` is a `GiveUpIn`."""
-        path, content = f"/v1/callbacks/{callback_id}/give-up", json.dumps(body).encode()
-        return parse(CallbackOut, await self.call("POST", path, content=content, patience=_SLOW))
+        return await self._change(callback_id, "give-up", body, patience=_SLOW)
 
     async def votes(self, callback_id: str) -> list[VoteOut]:
         """Return the votes on a callback, oldest first."""
-        return parse(VotesOut, await self.call("GET", f"/v1/callbacks/{callback_id}/votes")).votes
+        return (await self._get(VotesOut, _path_of(callback_id, "votes"))).votes
 
     async def vote(
         self, callback_id: str, vote: bytes, *, wait: timedelta = timedelta(0)
     ) -> ReceiptOut:
         """Send a vote, a `VoteIn` as JSON; wait for the verdict."""
-        path = f"/v1/callbacks/{callback_id}/votes"
-        return parse(ReceiptOut, await self._post_and_wait(path, vote, wait))
+        return await self._post_and_wait(_path_of(callback_id, "votes"), vote, wait)
 
     async def withdraw(self, callback_id: str, user: str, *, ballot: int) -> CallbackOut:
         """Withdraw the vote that a person gave with this ballot."""
-        path = f"/v1/callbacks/{callback_id}/votes/{quote(user, safe='')}?ballot={ballot}"
-        return parse(CallbackOut, await self.call("DELETE", path))
+        path = _path_of(callback_id, "votes", user)
+        return parse(CallbackOut, await self.call("DELETE", path, params={"ballot": str(ballot)}))
 
     async def claim(self, callback_id: str, by: str, groups: Sequence[str]) -> CallbackOut:
         """Claim a callback for a person."""
-        body = {"by": by, "groups": list(groups)}
-        return parse(CallbackOut, await self._post(callback_id, "claim", body))
+        return await self._change(callback_id, "claim", {"by": by, "groups": list(groups)})
 
     async def release(self, callback_id: str) -> CallbackOut:
         """Release a claimed callback."""
-        return parse(CallbackOut, await self._post(callback_id, "release", None))
+        return await self._change(callback_id, "release")
 
     async def reassign(self, callback_id: str, assignees: Sequence[str]) -> CallbackOut:
         """Ask other people instead."""
-        body = {"assignees": list(assignees)}
-        return parse(CallbackOut, await self._post(callback_id, "reassign", body))
+        return await self._change(callback_id, "reassign", {"assignees": list(assignees)})
 
     async def change_details(self, callback_id: str, details: Mapping[str, object]) -> DigestOut:
         """Add to the details of a subject, or replace some; earlier votes are removed."""
-        content = await self._post(callback_id, "details", {"details": dict(details)})
-        return parse(DigestOut, content)
+        path = _path_of(callback_id, "details")
+        return await self._post(DigestOut, path, {"details": dict(details)})
 
     async def create_link(
         self, callback_id: str, *, verbs: Sequence[str] | None, good_for: timedelta | None
     ) -> LinkOut:
         """Return a new link to a callback."""
-        body: dict[str, object] = {}
-        if verbs is not None:
-            body["verbs"] = list(verbs)
-        if good_for is not None:
-            body["for"] = good_for.total_seconds()
-        return parse(LinkOut, await self._post(callback_id, "link", body))
+        seconds = None if good_for is None else good_for.total_seconds()
+        body = {"verbs": verbs, "for": seconds}
+        return await self._post(LinkOut, _path_of(callback_id, "link"), body)
 
     async def create_sign_in_url(self, body: Mapping[str, object]) -> SignInUrlOut:
         """Return a new one-time sign-in URL; `body` is a `SignInUrlIn`."""
-        content = json.dumps(body).encode()
-        return parse(SignInUrlOut, await self.call("POST", "/v1/sign-in-urls", content=content))
+        return await self._post(SignInUrlOut, "/v1/sign-in-urls", body)
 
     async def list_sessions(self, *, user: str | None) -> list[SessionOut]:
         """Return the sessions of people, or of one user, the newest first."""
         params = {} if user is None else {"user": user}
-        return parse(SessionsOut, await self.call("GET", "/v1/sessions", params=params)).sessions
+        return (await self._get(SessionsOut, "/v1/sessions", params=params)).sessions
 
     async def revoke_session(self, session_id: str) -> SessionOut:
         """Revoke a session."""
@@ -213,39 +203,79 @@ class GatewayClient(SourceCalls):
 
     async def revoke_sessions(self, user: str) -> int:
         """Revoke all sessions of a user; return how many there were."""
-        content = await self.call("DELETE", "/v1/sessions", params={"user": user})
-        return parse(RevokedOut, content).revoked
+        params = {"user": user}
+        return parse(RevokedOut, await self.call("DELETE", "/v1/sessions", params=params)).revoked
 
-    async def export_ended(self, filters: Mapping[str, str]) -> EndedOut:
+    async def export_ended(self, filters: Filters) -> EndedOut:
         """Return a page of what has ended; `filters` are those of `EndedIn`."""
-        content = await self.call("GET", "/v1/ended", params=filters, patience=_SLOW)
-        return parse(EndedOut, content)
+        return await self._get(EndedOut, "/v1/ended", params=filters, patience=_SLOW)
 
     async def purge(self, body: Mapping[str, object]) -> PurgedOut:
         """Delete a batch of what has ended; `body` is a `PurgeIn`."""
-        content = json.dumps(body).encode()
-        return parse(
-            PurgedOut, await self.call("POST", "/v1/purge", content=content, patience=_SLOW)
-        )
+        return await self._post(PurgedOut, "/v1/purge", body, patience=_SLOW)
 
     async def test_channel(self, channel: str, to: str | None) -> ChannelTestOut:
         """Send a test message through a channel, and return the result."""
-        content = json.dumps({"channel": channel, "to": to}).encode()
-        reply = await self.call("POST", "/v1/notifications/test", content=content)
-        return parse(ChannelTestOut, reply)
+        body = {"channel": channel, "to": to}
+        return await self._post(ChannelTestOut, "/v1/notifications/test", body)
 
-    async def _post_and_wait(self, path: str, content: bytes | None, wait: timedelta) -> bytes:
+    async def events(self, filters: Filters) -> EventsOut:
+        """Return a page of events of sources; `filters` are those of `EventsIn`."""
+        return await self._get(EventsOut, "/v1/events", params=filters)
+
+    async def event(self, event_id: str) -> EventRecordOut:
+        """Return all that is stored of an event."""
+        return await self._get(EventRecordOut, _path("events", event_id))
+
+    async def replay_event(self, event_id: str, *, to_current: bool = False) -> EventRecordOut:
+        """Begin an event again; return it afterwards.
+
+        If its alias leads to another callback than before, it needs `to_current`.
+        """
+        params = {"to_current": "true"} if to_current else None
+        path = _path("events", event_id, "replay")
+        return await self._post(EventRecordOut, path, params=params)
+
+    async def sources(self) -> SourcesOut:
+        """Return the configured sources."""
+        return await self._get(SourcesOut, "/v1/sources")
+
+    async def refused_requests(self, source: str) -> RefusalsOut:
+        """Return the latest refused requests of a source, newest first."""
+        return await self._get(RefusalsOut, _path("sources", source, "refused"))
+
+    async def test_source(
+        self, source: str, body: bytes, headers: Mapping[str, str]
+    ) -> SourceTestOut:
+        """Return what a source would do with a request; the gateway stores nothing."""
+        given = {"body_base64": b64encode(body).decode(), "headers": dict(headers)}
+        return await self._post(SourceTestOut, _path("sources", source, "test"), given)
+
+    async def _get(self, model: type[M], path: str, **options: Any) -> M:
+        return parse(model, await self.call("GET", path, **options))
+
+    async def _post(self, model: type[M], path: str, body: object = None, **options: Any) -> M:
+        """Post JSON: bytes as they are, and other values encoded."""
+        content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        return parse(model, await self.call("POST", path, content=content, **options))
+
+    async def _post_and_wait(self, path: str, body: bytes | None, wait: timedelta) -> ReceiptOut:
         seconds = int(wait.total_seconds())
         headers = {"prefer": f"wait={seconds}"} if seconds else {}
-        return await self.call("POST", path, content=content, headers=headers, patience=wait)
+        return await self._post(ReceiptOut, path, body, headers=headers, patience=wait)
 
-    async def _post(self, callback_id: str, act: str, body: object) -> bytes:
-        content = None if body is None else json.dumps(body).encode()
-        return await self.call("POST", f"/v1/callbacks/{callback_id}/{act}", content=content)
+    async def _change(
+        self, callback_id: str, act: str, body: object = None, **options: Any
+    ) -> CallbackOut:
+        return await self._post(CallbackOut, _path_of(callback_id, act), body, **options)
 
 
-def _path_of(named: str | Alias) -> str:
-    """Return the path of a callback, by its id or its alias."""
+def _path(*parts: str) -> str:
+    return "/v1/" + "/".join(quote(part, safe="") for part in parts)
+
+
+def _path_of(named: str | Alias, *parts: str) -> str:
+    """Return the path of a callback, by its id or its alias, or of a part of it."""
     if isinstance(named, Alias):
-        return f"/v1/aliases/{quote(named.text, safe='')}"
-    return f"/v1/callbacks/{named}"
+        return _path("aliases", named.text, *parts)
+    return _path("callbacks", named, *parts)
