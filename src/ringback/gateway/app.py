@@ -46,6 +46,7 @@ def create_app(gateway: Gateway) -> FastAPI:
     """Return the application; the caller runs the services of `gateway`."""
     routers = (
         links.router,
+        links.probes,
         workers.identity,
         workers.router,
         callbacks.router,

@@ -13,7 +13,7 @@ from datetime import timedelta
 from io import BytesIO
 from typing import Annotated, Any, Final, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import ErrorDetails, from_json
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -163,16 +163,8 @@ async def read_outcome(request: Request, verb: Verb, *, limit: int) -> Outcome:
     return await run_apart(body or b"", lambda: TO_OUTCOME[verb](body))
 
 
-class FailureBody(BaseModel):
+class FailureBody(BaseModel, extra="forbid"):
     """A failure of the activity."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        arbitrary_types_allowed=True,
-        json_schema_extra={
-            "examples": [{"message": "card declined", "type": "Declined", "non_retryable": True}]
-        },
-    )
 
     message: Annotated[str, Field(strict=True, description="The message, for people.")]
     type: Annotated[str, Field(strict=True, min_length=1)] | None = Field(

@@ -155,8 +155,8 @@ class AttemptInfo:
         task_queue: The task queue of its worker.
         scheduled_at: When the activity was first scheduled.
         started_at: When the attempt was started.
-        schedule_to_close: The timeout over all attempts; `None` if unset.
-        start_to_close: The timeout of one attempt; `None` if unset.
+        schedule_to_close_timeout: The timeout over all attempts; `None` if unset.
+        start_to_close_timeout: The timeout of one attempt; `None` if unset.
         heartbeat_timeout: The heartbeat timeout; `None` if unset.
     """
 
@@ -165,18 +165,18 @@ class AttemptInfo:
     task_queue: str
     scheduled_at: datetime
     started_at: datetime
-    schedule_to_close: timedelta | None = None
-    start_to_close: timedelta | None = None
+    schedule_to_close_timeout: timedelta | None = None
+    start_to_close_timeout: timedelta | None = None
     heartbeat_timeout: timedelta | None = None
 
     @property
     def attempt_timeout_at(self) -> datetime | None:
         """When Temporal times out the attempt; `None` if it never does."""
         ends = []
-        if self.schedule_to_close:
-            ends.append(later(self.scheduled_at, self.schedule_to_close))
-        if self.start_to_close:
-            ends.append(later(self.started_at, self.start_to_close))
+        if self.schedule_to_close_timeout:
+            ends.append(later(self.scheduled_at, self.schedule_to_close_timeout))
+        if self.start_to_close_timeout:
+            ends.append(later(self.started_at, self.start_to_close_timeout))
         return min(ends, default=None)
 
 
@@ -217,7 +217,7 @@ class AttemptRef:
             task_queue=info.task_queue,
             started_at=info.started_at,
             attempt_timeout_at=info.attempt_timeout_at,
-            schedule_to_close=info.schedule_to_close,
+            schedule_to_close=info.schedule_to_close_timeout,
             heartbeat_timeout=info.heartbeat_timeout,
         )
 

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from typing import Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 from ringback.domain.alias import Alias
 from ringback.domain.options import LONGEST_TITLE, check_combinations, check_option
@@ -18,38 +18,30 @@ WEBHOOK_TYPES: Final = "callback."
 """How the type of each webhook begins. Nothing else that is signed with its secret may do so."""
 
 
-class DefaultDecisionIn(BaseModel):
+class DefaultDecisionIn(BaseModel, extra="forbid"):
     """The decision if people do not decide in time."""
 
-    model_config = ConfigDict(extra="forbid")
-
     approved: bool = Field(strict=True)
-    reason: str | None = Field(default=None, max_length=LONGEST_REASON, repr=False)
+    reason: str | None = Field(None, max_length=LONGEST_REASON, repr=False)
 
 
-class DefaultResultIn(BaseModel):
+class DefaultResultIn(BaseModel, extra="forbid"):
     """The result or the failure if no answer arrives in time."""
 
-    model_config = ConfigDict(extra="forbid")
-
     verb: Literal["complete"]
-    body: Json = Field(default=None, repr=False)
+    body: Json = Field(None, repr=False)
 
 
-class FailureIn(BaseModel):
+class FailureIn(BaseModel, extra="forbid"):
     """A failure of the activity."""
-
-    model_config = ConfigDict(extra="forbid")
 
     message: str = Field(strict=True, repr=False)
     type: Name | None = None
     non_retryable: bool = Field(default=False, strict=True)
 
 
-class DefaultFailureIn(BaseModel):
+class DefaultFailureIn(BaseModel, extra="forbid"):
     """The failure if no answer arrives in time."""
-
-    model_config = ConfigDict(extra="forbid")
 
     verb: Literal["fail"]
     body: FailureIn = Field(repr=False)
@@ -74,18 +66,16 @@ class _Input(CommonOptionsIn):
 class AskIn(_Input, RulesIn):
     """Input of `ringback.ask`: people approve or reject."""
 
-    model_config = ConfigDict(extra="forbid")
-
     title: Name = Field(
         max_length=LONGEST_TITLE, description="The question, in a few words; link holders see it."
     )
     form: dict[str, Json] | None = Field(
-        default=None,
+        None,
         description="The JSON Schema (2020-12) of what people fill in beside a yes. Default: no"
         " form.",
     )
     on_deadline: DefaultDecisionIn | None = Field(
-        default=None,
+        None,
         repr=False,
         description='The decision if nobody decides in time: `{"approved": false, "reason": "…"}`.',
     )
@@ -100,12 +90,12 @@ class _AnswerIn(_Input, DecidersIn):
     """What `ringback.wait` and `ringback.event` share: the answer is a result."""
 
     result_schema: dict[str, Json] | bool | None = Field(
-        default=None,
+        None,
         description="The JSON Schema (2020-12) that a result must meet. Without it, any JSON is"
         " accepted.",
     )
     on_deadline: DefaultResultIn | DefaultFailureIn | None = Field(
-        default=None,
+        None,
         repr=False,
         discriminator="verb",
         description='The answer if none arrives in time: `{"verb": "complete", "body": …}` or'
@@ -123,18 +113,16 @@ class _AnswerIn(_Input, DecidersIn):
 class WaitIn(_AnswerIn):
     """Input of `ringback.wait`: a link is sent to a URL."""
 
-    model_config = ConfigDict(extra="forbid")
-
     url: Text = Field(
         repr=False,
         description="Receives the link by POST. The workflow history shows it, so keep secrets out"
         " of it.",
     )
     body: dict[str, Json] = Field(
-        default={}, repr=False, description="What is sent, an object; the link is added to it."
+        {}, repr=False, description="What is sent, an object; the link is added to it."
     )
     link_at: Text = Field(
-        default=DEFAULT_LINK_AT,
+        DEFAULT_LINK_AT,
         pattern="^/",
         description="The place of the link in the body, as a JSON Pointer such as"
         " `/notify/url`. The body must not have a value there.",
@@ -160,8 +148,6 @@ class WaitIn(_AnswerIn):
 
 class EventIn(_AnswerIn):
     """Input of `ringback.event`: an event, or anybody who knows an alias, answers."""
-
-    model_config = ConfigDict(extra="forbid")
 
     alias: Name = Field(
         description="The business key that the event has, such as `github:run:42`. Only one"

@@ -3,24 +3,21 @@
 from datetime import datetime
 from typing import Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
-from ringback.schemas import examples
 from ringback.schemas.values import Json, Text
 
 MOST_ANSWERS: Final = 1000
 
 
-class AnswerIn(BaseModel):
+class AnswerIn(BaseModel, extra="forbid"):
     """One of many answers, to a callback or to the callback that an alias leads to."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    callback: Text | None = Field(default=None, description="The callback's id.")
-    alias: Text | None = Field(default=None, description="An alias, instead of the id.")
+    callback: Text | None = Field(None, description="The callback's id.")
+    alias: Text | None = Field(None, description="An alias, instead of the id.")
     verb: Literal["complete", "fail", "cancel"]
     body: Json = Field(
-        default=None,
+        None,
         repr=False,
         description="The body that `POST …/{verb}` accepts; leave it out for none.",
     )
@@ -33,10 +30,8 @@ class AnswerIn(BaseModel):
         return self
 
 
-class AnswersIn(BaseModel):
+class AnswersIn(BaseModel, extra="forbid"):
     """Many answers."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [examples.ANSWERS]})
 
     answers: list[AnswerIn] = Field(min_length=1, max_length=MOST_ANSWERS)
 

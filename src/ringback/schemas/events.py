@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from ringback.domain.event import EventState
 from ringback.domain.link import Verb
@@ -17,10 +17,8 @@ _Id = Annotated[str, Field(max_length=100, examples=["ev_0dj0q6nk5g1e2b3a4c5d6e7
 _Wanted = Annotated[Text, Field(max_length=200)]
 
 
-class EventsIn(BaseModel):
+class EventsIn(BaseModel, extra="forbid"):
     """Which events to list."""
-
-    model_config = ConfigDict(extra="forbid")
 
     source: _Wanted | None = Field(None, description="The name of a source.")
     state: EventState | None = None
@@ -29,10 +27,8 @@ class EventsIn(BaseModel):
     limit: int = Field(50, ge=1, le=MOST_LISTED)
 
 
-class EventOut(BaseModel):
+class EventOut(BaseModel, from_attributes=True):
     """An event of a source, without its body."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     id: _Id
     source: str = Field(examples=["stripe"])

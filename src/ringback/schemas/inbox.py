@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from ringback.domain.inbox import LONGEST_SEARCH, MOST_LISTED, Scope, Show
 from ringback.domain.text_checks import LONGEST_NAME
@@ -12,10 +12,8 @@ from ringback.schemas.votes import VoteOut
 _Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
 
 
-class InboxIn(BaseModel):
+class InboxIn(BaseModel, extra="forbid"):
     """Which questions to list."""
-
-    model_config = ConfigDict(extra="forbid")
 
     user: _Name | None = Field(None, description="Whose inbox.", examples=["ada@example.org"])
     group: list[_Name] = Field([], max_length=500, description="A group of the user; repeatable.")
@@ -42,7 +40,7 @@ class InboxEntryOut(CallbackOut):
 
     votes: list[VoteOut]
     unsent: list[UnsentMessagesOut] = Field(
-        default=[], description="The messages that could not be sent, by channel."
+        [], description="The messages that could not be sent, by channel."
     )
 
 

@@ -2,23 +2,18 @@
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from ringback.schemas.values import Text
 
 
-class ChannelTestIn(BaseModel):
+class ChannelTestIn(BaseModel, extra="forbid"):
     """A channel to test."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={"examples": [{"channel": "mail", "to": "ada@example.org"}]},
-    )
 
     channel: Text = Field(
         description="As in `notify`: `mail`, `slack:#finance` or a configured name."
     )
-    to: Text | None = Field(default=None, description="The recipient, for `mail`.")
+    to: Text | None = Field(None, description="The recipient, for `mail`.")
 
 
 class ChannelTestOut(BaseModel):

@@ -2,7 +2,7 @@
 
 from typing import Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
 
 from ringback.domain.alias import MOST_ALIASES
 from ringback.domain.options import (
@@ -21,14 +21,12 @@ LONGEST_SCHEMA: Final = 64 * 1024
 """Maximum length of a result schema as JSON."""
 
 
-class DefaultAnswer(BaseModel):
+class DefaultAnswer(BaseModel, extra="forbid"):
     """The answer that ends the activity if none arrives in time."""
-
-    model_config = ConfigDict(extra="forbid")
 
     verb: Literal["complete", "fail"]
     body: Json = Field(
-        default=None, repr=False, description="The body that `POST /c/{link}/{verb}` accepts."
+        None, repr=False, description="The body that `POST /c/{link}/{verb}` accepts."
     )
 
 
@@ -43,17 +41,14 @@ def to_plain(value: Any) -> Any:
             return value
 
 
-class CommonOptionsIn(BaseModel):
+class CommonOptionsIn(BaseModel, extra="forbid"):
     """Options that every way to open a callback has."""
 
-    model_config = ConfigDict(extra="forbid")
-
     deadline: Duration | None = Field(
-        default=None, description="How long an answer may take, from the first opening."
+        None, description="How long an answer may take, from the first opening."
     )
     attempts: Literal["any", "current"] = Field(
-        default="any",
-        description="Which attempt an answer may end: any, or only the one that opened it.",
+        "any", description="Which attempt an answer may end: any, or only the one that opened it."
     )
     follow_reset: bool = Field(
         default=False,
@@ -61,55 +56,51 @@ class CommonOptionsIn(BaseModel):
         description="Whether the callback continues after a reset of the workflow.",
     )
     heartbeat: Literal["sender", "gateway"] = Field(
-        default="sender", description="Whether the gateway or the sender heartbeats."
+        "sender", description="Whether the gateway or the sender heartbeats."
     )
     cancel_within: Duration | None = Field(
-        default=None, description="How long the sender may take to report a cancellation."
+        None, description="How long the sender may take to report a cancellation."
     )
     cancel_url: Text | None = Field(
-        default=None,
-        repr=False,
-        description="Receives a webhook when the answer is no longer needed.",
+        None, repr=False, description="Receives a webhook when the answer is no longer needed."
     )
     notify_url: Text | None = Field(
-        default=None, repr=False, description="Receives a webhook for every change of the callback."
+        None, repr=False, description="Receives a webhook for every change of the callback."
     )
     title: Text | None = Field(
-        default=None,
+        None,
         max_length=LONGEST_TITLE,
         description="The question, in a few words; link holders see it.",
     )
     description: str | None = Field(
-        default=None,
+        None,
         max_length=LONGEST_DESCRIPTION,
         repr=False,
         description="More about the question, in Markdown; link holders see it.",
     )
     details: dict[str, Json] = Field(
-        default={},
+        {},
         repr=False,
         description="Details of the question, shown as a table; link holders see them.",
     )
     notify: list[Text] = Field(
-        default=[],
+        [],
         max_length=MOST_CHANNELS,
         description="Channels that ask people: `mail`, `slack:#finance`, or a configured name.",
     )
-    remind_every: Duration | None = Field(
-        default=None, description="How often people are reminded."
-    )
+    remind_every: Duration | None = Field(None, description="How often people are reminded.")
     escalate: list[EscalationIn] = Field(
-        default=[], max_length=MOST_ESCALATIONS, description="More people who are asked later."
+        [], max_length=MOST_ESCALATIONS, description="More people who are asked later."
     )
-    tags: list[Text] = Field(default=[], max_length=MOST_TAGS, description="Labels for searching.")
+    tags: list[Text] = Field([], max_length=MOST_TAGS, description="Labels for searching.")
     aliases: list[Text] = Field(
-        default=[],
+        [],
         max_length=MOST_ALIASES,
         description="Business keys that lead to it, such as `github:run:42`. Only one callback that"
         " has not ended can have one. A later attempt adds its own.",
     )
     metadata: dict[str, Json] = Field(
-        default={}, repr=False, description="Your own keys to store with it; link holders see them."
+        {}, repr=False, description="Your own keys to store with it; link holders see them."
     )
 
     @field_validator("*")
@@ -119,15 +110,11 @@ class CommonOptionsIn(BaseModel):
         return value
 
 
-class OptionsIn(CommonOptionsIn):
+class OptionsIn(CommonOptionsIn, title="Options"):
     """Options of the callback; all of them are optional."""
 
-    model_config = ConfigDict(extra="forbid", title="Options")
-
     on_deadline: DefaultAnswer | None = Field(
-        default=None,
-        repr=False,
-        description="The answer that ends the activity if none arrives in time.",
+        None, repr=False, description="The answer that ends the activity if none arrives in time."
     )
     resume: bool = Field(
         default=False,
@@ -143,15 +130,15 @@ class OptionsIn(CommonOptionsIn):
         " that allows at least three attempts.",
     )
     poll_every: Duration | None = Field(
-        default=None, description="The interval at which a worker also polls before; needs `poll`."
+        None, description="The interval at which a worker also polls before; needs `poll`."
     )
     policy: PolicyIn | None = Field(
-        default=None,
+        None,
         description="The people rules; without them, every holder of the link decides. Where people"
         " approve or reject, the activity's result is a `DecisionOut`.",
     )
     result_schema: dict[str, Json] | bool | None = Field(
-        default=None,
+        None,
         description="The JSON Schema (2020-12) that a result must meet. Where people approve or"
         " reject, it is that of the form beside a yes; without it, there is no form.",
     )

@@ -2,57 +2,48 @@
 
 from typing import Final, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, Field, model_validator
 
 from ringback.domain.callback import State
 from ringback.domain.link import Verb
-from ringback.schemas import examples
 from ringback.schemas.options import DefaultAnswer, OptionsIn
 from ringback.schemas.values import ID_PATTERN, Duration, Name, TaskToken, Text, Timeout
 
 MOST_LISTED: Final = 1000
 
 
-class ListIn(BaseModel):
+class ListIn(BaseModel, extra="forbid"):
     """Filters of the list; a callback must meet all of them."""
 
-    model_config = ConfigDict(extra="forbid")
-
     state: list[Literal["open", "accepted", "applied", "superseded", "parked", "expired"]] = Field(
-        default=[],
+        [],
         max_length=len(State),
         description="In one of these states; by default, those that have not ended.",
     )
-    workflow_id: Text | None = Field(default=None, description="Of the workflow with this id.")
-    workflow_type: Text | None = Field(default=None, description="Of workflows of this type.")
-    activity_type: Text | None = Field(default=None, description="Of activities of this type.")
-    tag: Text | None = Field(default=None, description="With this tag.")
-    alias: Text | None = Field(default=None, description="With this alias, now or before it ended.")
-    opened_after: AwareDatetime | None = Field(
-        default=None, description="Opened at this time or later."
-    )
-    opened_before: AwareDatetime | None = Field(
-        default=None, description="Opened before this time."
-    )
+    workflow_id: Text | None = Field(None, description="Of the workflow with this id.")
+    workflow_type: Text | None = Field(None, description="Of workflows of this type.")
+    activity_type: Text | None = Field(None, description="Of activities of this type.")
+    tag: Text | None = Field(None, description="With this tag.")
+    alias: Text | None = Field(None, description="With this alias, now or before it ended.")
+    opened_after: AwareDatetime | None = Field(None, description="Opened at this time or later.")
+    opened_before: AwareDatetime | None = Field(None, description="Opened before this time.")
     older_than: Duration | None = Field(
-        default=None, description="Opened at least this long ago: seconds, or `PT90M`."
+        None, description="Opened at least this long ago: seconds, or `PT90M`."
     )
     overdue: bool = Field(default=False, description="Only open ones whose deadline has passed.")
     after: str | None = Field(
-        default=None, pattern=ID_PATTERN, description="The `next` of the page before."
+        None, pattern=ID_PATTERN, description="The `next` of the page before."
     )
-    limit: int = Field(default=100, ge=1, le=MOST_LISTED, description="The length of the page.")
+    limit: int = Field(100, ge=1, le=MOST_LISTED, description="The length of the page.")
 
 
-class InfoIn(BaseModel):
+class InfoIn(BaseModel, extra="forbid", title="AttemptInfo"):
     """Facts of the attempt that the SDK knows: with them, opening needs no request to Temporal.
 
     Leave it out where the SDK cuts instants to milliseconds, as those of TypeScript and Go do.
     """
 
-    model_config = ConfigDict(extra="forbid", title="AttemptInfo")
-
-    workflow_type: Text = Field(default="", description="Empty for a standalone activity.")
+    workflow_type: Text = Field("", description="Empty for a standalone activity.")
     activity_type: Name
     task_queue: Name
     scheduled_at: AwareDatetime = Field(description="When the activity was first scheduled.")
@@ -62,14 +53,12 @@ class InfoIn(BaseModel):
     heartbeat_timeout: Timeout | None = None
 
 
-class ActivityIn(BaseModel):
+class ActivityIn(BaseModel, extra="forbid", title="Activity"):
     """The attempt that opens the callback, as every SDK names it."""
-
-    model_config = ConfigDict(extra="forbid", title="Activity")
 
     namespace: Name = Field(description="Temporal's namespace.")
     workflow_id: Text = Field(
-        default="", description="The workflow of the activity; leave it out for a standalone one."
+        "", description="The workflow of the activity; leave it out for a standalone one."
     )
     run_id: Name = Field(description="The workflow's run; a standalone activity's own.")
     activity_id: Name = Field(description="The activity's id.")
@@ -77,26 +66,20 @@ class ActivityIn(BaseModel):
         strict=True, ge=1, le=2**31 - 1, description="The number of the attempt, from 1."
     )
     task_token: TaskToken = Field(
-        description="The task token of the attempt. It is stored, and never returned.",
-        repr=False,
+        description="The task token of the attempt. It is stored, and never returned.", repr=False
     )
     info: InfoIn | None = Field(
-        default=None, description="Further facts from the SDK, exact to the microsecond."
+        None, description="Further facts from the SDK, exact to the microsecond."
     )
 
 
-class OpenIn(BaseModel):
+class OpenIn(BaseModel, extra="forbid", title="Opening"):
     """A request for the callback of an activity."""
-
-    model_config = ConfigDict(
-        extra="forbid", title="Opening", json_schema_extra={"examples": [examples.OPEN]}
-    )
 
     activity: ActivityIn
     options: OptionsIn = OptionsIn()
     worker: Name | None = Field(
-        default=None,
-        description="The identity of the worker in history: it returns an answer inline.",
+        None, description="The identity of the worker in history: it returns an answer inline."
     )
 
     @model_validator(mode="after")
@@ -107,48 +90,40 @@ class OpenIn(BaseModel):
         return self
 
 
-class ResumedIn(BaseModel):
+class ResumedIn(BaseModel, extra="forbid"):
     """A report that an attempt continues with its answer."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"attempt": 2}]})
 
     attempt: int = Field(strict=True, ge=1, le=2**31 - 1, description="The attempt's number.")
 
 
-class PolledIn(BaseModel):
+class PolledIn(BaseModel, extra="forbid"):
     """What an attempt reports of its poll: an answer, an error, or neither: not yet."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [examples.POLLED]})
 
     attempt: int = Field(strict=True, ge=1, le=2**31 - 1, description="The attempt's number.")
     task_token: TaskToken = Field(
         repr=False, description="The task token of the attempt, with which it opened the callback."
     )
     answer: DefaultAnswer | None = Field(
-        default=None, repr=False, description="The answer that the poll found."
+        None, repr=False, description="The answer that the poll found."
     )
     error: Name | None = Field(
-        default=None, description="The type of the error, if the poll failed; no message."
+        None, description="The type of the error, if the poll failed; no message."
     )
 
 
-class ExtendIn(BaseModel):
+class ExtendIn(BaseModel, extra="forbid"):
     """A request for more time."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [examples.EXTEND]})
 
     within: Duration = Field(description="How long an answer may take, from now.")
 
 
-class GiveUpIn(BaseModel):
+class GiveUpIn(BaseModel, extra="forbid"):
     """A request to give a parked answer up. The audit trail has the name and the reason."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [examples.GIVE_UP]})
-
     by: Name | None = Field(
-        default=None, description="Who decided; not authenticated. The API key is named as well."
+        None, description="Who decided; not authenticated. The API key is named as well."
     )
-    reason: Name | None = Field(default=None, description="Why, in a sentence.")
+    reason: Name | None = Field(None, description="Why, in a sentence.")
     temporal_is_gone: bool = Field(
         default=False,
         strict=True,
@@ -157,17 +132,15 @@ class GiveUpIn(BaseModel):
     )
 
 
-class LinkIn(BaseModel):
+class LinkIn(BaseModel, extra="forbid"):
     """A request for a link, which allows at most what the activity's own link allows."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [examples.LINK]})
-
     verbs: list[Literal["complete", "fail", "heartbeat", "cancel", "view"]] | None = Field(
-        default=None,
+        None,
         min_length=1,
         max_length=len(Verb),
         description="What it allows; by default, the same as the activity's own link.",
     )
     good_for: Duration | None = Field(
-        default=None, alias="for", description="How long it is valid, from now."
+        None, alias="for", description="How long it is valid, from now."
     )

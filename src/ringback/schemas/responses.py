@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from ringback.schemas.answers import HeartbeatOut, PollOut
 from ringback.schemas.notifications import NotificationOut
@@ -21,7 +21,7 @@ class OutcomeOut(BaseModel):
     message: str | None = None
     type: str | None = None
     non_retryable: bool | None = None
-    next_retry_delay: float | None = Field(default=None, description="In seconds.")
+    next_retry_delay: float | None = Field(None, description="In seconds.")
     accepted_at: datetime
     is_default: bool = Field(description="Whether it is the default answer.")
     tries: int
@@ -40,9 +40,7 @@ class CallbackOut(BaseModel):
     title: str | None = Field(examples=["Charge order 1"])
     tags: list[str] = Field(examples=[["charges"]])
     aliases: list[str] = Field(
-        default=[],
-        description="Business keys that lead to it until it ends.",
-        examples=[["github:run:42"]],
+        [], description="Business keys that lead to it until it ends.", examples=[["github:run:42"]]
     )
     namespace: str = Field(examples=["default"])
     workflow_id: str = Field(examples=["order-1"])
@@ -62,7 +60,7 @@ class CallbackOut(BaseModel):
     cancel_due_at: datetime | None
     paused_at: datetime | None
     heartbeat: HeartbeatOut
-    poll: PollOut | None = Field(default=None, description="Null if the activity does not poll.")
+    poll: PollOut | None = Field(None, description="Null if the activity does not poll.")
     metadata: dict[str, Any] = Field(repr=False)
     description: str | None = Field(repr=False)
     details: dict[str, Any] = Field(repr=False)
@@ -90,9 +88,7 @@ class ShownOut(CallbackOut):
         description="A result that meets the schema; null without a schema or an example.",
         examples=[{"approved": True}],
     )
-    notifications: list[NotificationOut] = Field(
-        default=[], description="The messages to people about it."
-    )
+    notifications: list[NotificationOut] = Field([], description="The messages to people about it.")
 
 
 class PageOut(BaseModel):
@@ -123,13 +119,11 @@ class AnswerOut(BaseModel):
         description="The id of the outcome.", examples=["oc_0dj0q6nk5g1e2b3a4c5d6e7f8g"]
     )
     kind: str = Field(description="completed, failed or canceled.", examples=["completed"])
-    body: Any = Field(
-        default=None, repr=False, description="Result or details; absent if there are none."
-    )
+    body: Any = Field(None, repr=False, description="Result or details; absent if there are none.")
     message: str | None = None
     type: str | None = None
     non_retryable: bool | None = None
-    next_retry_delay: float | None = Field(default=None, description="In seconds.")
+    next_retry_delay: float | None = Field(None, description="In seconds.")
 
 
 class OpenedOut(BaseModel):
@@ -224,7 +218,7 @@ class ReadyOut(BaseModel):
     status: str = Field(examples=["ready"])
     store: str = Field(examples=["ok"])
     temporal: str | None = Field(
-        default=None, description="ok, unreachable or misconfigured.", examples=["ok"]
+        None, description="ok, unreachable or misconfigured.", examples=["ok"]
     )
 
 
@@ -249,10 +243,8 @@ class SignOut(BaseModel):
     deadline: datetime | None
 
 
-class ProblemOut(BaseModel):
+class ProblemOut(BaseModel, extra="allow"):
     """Problem details (RFC 9457). Some types have more members, such as `errors`."""
-
-    model_config = ConfigDict(extra="allow")
 
     type: str = Field(examples=["urn:ringback:unknown-callback"])
     title: str = Field(examples=["unknown callback"])
@@ -264,7 +256,7 @@ class ResultOut(BaseModel):
     """How one of many answers ended."""
 
     callback: CallbackId | None = Field(description="Null if an alias leads to none.")
-    alias: str | None = Field(default=None, description="The alias of the answer, if it had one.")
+    alias: str | None = Field(None, description="The alias of the answer, if it had one.")
     status: int = Field(
         description="The HTTP status of the same answer sent alone.", examples=[202]
     )

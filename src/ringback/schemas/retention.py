@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from ringback.ports.retention import RecordKind
 from ringback.schemas.values import ID_PATTERN, Duration
@@ -22,15 +22,13 @@ _OlderThan = Annotated[
 ]
 
 
-class EndedIn(BaseModel):
+class EndedIn(BaseModel, extra="forbid"):
     """Which part of what has ended is exported."""
-
-    model_config = ConfigDict(extra="forbid")
 
     kind: RecordKind = RecordKind.CALLBACKS
     older_than: _OlderThan = None
     after: _Place | None = None
-    limit: int = Field(default=MOST_EXPORTED, ge=1, le=MOST_EXPORTED)
+    limit: int = Field(MOST_EXPORTED, ge=1, le=MOST_EXPORTED)
 
 
 class RecordOut(BaseModel):
@@ -51,20 +49,15 @@ class EndedOut(BaseModel):
     after: str | None = Field(description="Where the next page begins; null after the last.")
 
 
-class PurgeIn(BaseModel):
+class PurgeIn(BaseModel, extra="forbid"):
     """What to delete."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={"examples": [{"kind": "callbacks", "older_than": "30d"}]},
-    )
 
     kind: RecordKind = RecordKind.CALLBACKS
     older_than: _OlderThan = None
     after: _Place | None = None
     dry_run: bool = Field(default=False, description="Only count.")
     exported: dict[Annotated[str, Field(pattern=ID_PATTERN)], int] | None = Field(
-        default=None,
+        None,
         max_length=MOST_EXPORTED,
         description="Delete only these records of an export, each unless its version has changed.",
     )

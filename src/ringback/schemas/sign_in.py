@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from ringback.domain.person import (
     MOST_GROUPS,
@@ -18,20 +18,13 @@ from ringback.schemas.values import Duration, Name
 ShortName = Annotated[Name, Field(max_length=LONGEST_NAME)]
 
 
-class SignInUrlIn(BaseModel):
+class SignInUrlIn(BaseModel, extra="forbid"):
     """A request for a one-time sign-in URL."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [{"user": "ada@example.org", "groups": ["finance"], "for": "1h"}]
-        },
-    )
-
     user: ShortName = Field(description="The user, as assignees name them.")
-    name: ShortName | None = Field(default=None, description="The name to show.")
+    name: ShortName | None = Field(None, description="The name to show.")
     groups: list[ShortName] = Field(
-        default=[], max_length=MOST_GROUPS, description="The groups of the user."
+        [], max_length=MOST_GROUPS, description="The groups of the user."
     )
     admin: bool = Field(
         default=False,
@@ -39,9 +32,7 @@ class SignInUrlIn(BaseModel):
         description="Whether the person sees and manages the callbacks of everybody.",
     )
     good_for: Duration = Field(
-        default=SIGN_IN_URL_LIFETIME,
-        alias="for",
-        description="How long the URL can be used, from now.",
+        SIGN_IN_URL_LIFETIME, alias="for", description="How long the URL can be used, from now."
     )
 
     @model_validator(mode="after")

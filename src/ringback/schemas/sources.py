@@ -3,9 +3,8 @@
 from datetime import datetime
 from typing import Literal, Self
 
-from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, model_validator
+from pydantic import Base64Bytes, BaseModel, Field, model_validator
 
-from ringback.schemas import examples
 from ringback.schemas.responses import ResultProblemOut
 
 
@@ -63,10 +62,8 @@ class SourcesOut(BaseModel):
     since: datetime = Field(description="When this gateway began to count requests.")
 
 
-class RefusedOut(BaseModel):
+class RefusedOut(BaseModel, from_attributes=True):
     """Requests in a row that were refused for the same reason."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     reason: str = Field(examples=["timestamp_too_old"])
     message: str = Field(examples=["the timestamp is 412 s old; the limit is 300 s"])
@@ -83,17 +80,15 @@ class RefusalsOut(BaseModel):
     since: datetime = Field(description="When this gateway began to record them.")
 
 
-class SourceTestIn(BaseModel):
+class SourceTestIn(BaseModel, extra="forbid"):
     """A request to try on a source."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [examples.TEST]})
 
     body: str | None = Field(None, repr=False, description="Its body, if that is text.")
     body_base64: Base64Bytes | None = Field(
         None, repr=False, description="Its body, if that is not text."
     )
     headers: dict[str, str] = Field(
-        default={},
+        {},
         repr=False,
         max_length=200,
         description="Its headers. Without headers, the signature is not checked.",

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from ringback.domain.policy import (
     LONGEST_REASON,
@@ -12,7 +12,6 @@ from ringback.domain.policy import (
     MOST_GROUPS,
 )
 from ringback.domain.text_checks import LONGEST_NAME
-from ringback.schemas import examples
 from ringback.schemas.responses import CallbackId
 from ringback.schemas.values import Duration, Json, Name, Text
 
@@ -25,10 +24,8 @@ def _named(assignees: list[str]) -> list[str]:
     return assignees
 
 
-class DecidersIn(BaseModel):
+class DecidersIn(BaseModel, extra="forbid"):
     """The people who may decide."""
-
-    model_config = ConfigDict(extra="forbid")
 
     assignees: Annotated[list[Text], AfterValidator(_named)] = Field(
         default_factory=list,
@@ -37,10 +34,10 @@ class DecidersIn(BaseModel):
         description="Who may decide: `user:ada@example.org`, `group:finance`. Without it, anybody.",
     )
     exclude: list[Text] = Field(
-        default=[], max_length=MOST_ASSIGNEES, description="Users who may not decide."
+        [], max_length=MOST_ASSIGNEES, description="Users who may not decide."
     )
     link_decides: bool | None = Field(
-        default=None,
+        None,
         strict=True,
         description="Whether holders of a link may decide. By default only if no people are"
         " named and one approval suffices.",
@@ -51,23 +48,21 @@ class RulesIn(DecidersIn):
     """The people who may approve or reject, and how many must agree."""
 
     approvals: Annotated[int, Field(strict=True, ge=1, le=MOST_APPROVALS)] | Literal["majority"] = (
-        Field(default=1, description="How many distinct people must approve.")
+        Field(1, description="How many distinct people must approve.")
     )
     veto: bool = Field(
         default=True, strict=True, description="Whether one rejection rejects at once."
     )
     require_reason: Literal["never", "rejection", "always"] = Field(
-        default="never", description="When a vote needs a reason."
+        "never", description="When a vote needs a reason."
     )
     on_reject: Literal["result", "fail"] = Field(
-        default="result", description="Whether a rejection is a result or a failure."
+        "result", description="Whether a rejection is a result or a failure."
     )
 
 
-class PolicyIn(RulesIn):
+class PolicyIn(RulesIn, title="Policy"):
     """The people who may decide, and how many must agree."""
-
-    model_config = ConfigDict(extra="forbid", title="Policy")
 
     is_decision: bool = Field(
         default=True,
@@ -82,37 +77,29 @@ class PolicyIn(RulesIn):
     )
 
 
-class EscalationIn(BaseModel):
+class EscalationIn(BaseModel, extra="forbid", title="Escalation"):
     """More people who are asked if there is no decision after a while."""
-
-    model_config = ConfigDict(extra="forbid", title="Escalation")
 
     after: Duration = Field(description="How long after the first opening.")
     assignees: list[Text] = Field(min_length=1, max_length=MOST_ASSIGNEES)
 
 
-class VoteIn(BaseModel):
+class VoteIn(BaseModel, extra="forbid"):
     """The vote of a person."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [examples.VOTE]})
-
     by: Name = Field(max_length=LONGEST_NAME, description="The user who votes.")
-    groups: list[Name] = Field(
-        default=[], max_length=MOST_GROUPS, description="The groups of that user."
-    )
+    groups: list[Name] = Field([], max_length=MOST_GROUPS, description="The groups of that user.")
     approved: bool | None = Field(
-        default=None, strict=True, description="A yes or a no; required where people decide so."
+        None, strict=True, description="A yes or a no; required where people decide so."
     )
-    reason: str | None = Field(default=None, max_length=LONGEST_REASON, repr=False)
-    form: Json = Field(default=None, repr=False, description="The form beside a decision.")
+    reason: str | None = Field(None, max_length=LONGEST_REASON, repr=False)
+    form: Json = Field(None, repr=False, description="The form beside a decision.")
     result: Json = Field(
-        default=None, repr=False, description="The result, where people give it themselves."
+        None, repr=False, description="The result, where people give it themselves."
     )
-    digest: Text | None = Field(
-        default=None, description="The version of the subject that the person saw."
-    )
+    digest: Text | None = Field(None, description="The version of the subject that the person saw.")
     ballot: int = Field(
-        default=0,
+        0,
         ge=0,
         strict=True,
         description="This person's number in the callback's `ballots`. A late retry of a vote that"
@@ -127,31 +114,23 @@ class VoteIn(BaseModel):
         return self
 
 
-class ClaimIn(BaseModel):
+class ClaimIn(BaseModel, extra="forbid"):
     """A request to claim a callback."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [examples.CLAIM]})
-
     by: Name = Field(max_length=LONGEST_NAME, description="The user who claims it.")
-    groups: list[Name] = Field(
-        default=[], max_length=MOST_GROUPS, description="The groups of that user."
-    )
+    groups: list[Name] = Field([], max_length=MOST_GROUPS, description="The groups of that user.")
 
 
-class ReassignIn(BaseModel):
+class ReassignIn(BaseModel, extra="forbid"):
     """A request to ask other people."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [examples.REASSIGN]})
 
     assignees: list[Text] = Field(
         max_length=MOST_ASSIGNEES, description="Everybody who may decide from now on."
     )
 
 
-class DetailsIn(BaseModel):
+class DetailsIn(BaseModel, extra="forbid"):
     """A change of the details of a subject."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [examples.CHANGE]})
 
     details: dict[str, Json] = Field(repr=False, description="New details, and changed ones.")
 
@@ -184,10 +163,8 @@ class DigestOut(BaseModel):
     digest: str
 
 
-class DecisionVoteOut(BaseModel):
+class DecisionVoteOut(BaseModel, title="DecisionVote"):
     """The vote of one person, in a decision."""
-
-    model_config = ConfigDict(title="DecisionVote")
 
     by: str = Field(description="The user; `link` stands for whoever holds the link.")
     approved: bool
@@ -198,14 +175,12 @@ class DecisionVoteOut(BaseModel):
     at: datetime
 
 
-class DecisionOut(BaseModel):
+class DecisionOut(BaseModel, title="Decision"):
     """The result of an activity whose callback has a policy with `is_decision`."""
 
-    model_config = ConfigDict(title="Decision")
-
     approved: bool
-    reason: str | None = Field(default=None, description="Why, by whoever decided.")
-    by: str | None = Field(default=None, description="Who decided; null for a default answer.")
-    form: Json = Field(default=None, description="What they filled in beside it.")
-    votes: list[DecisionVoteOut] = Field(default=[], description="All votes, oldest first.")
+    reason: str | None = Field(None, description="Why, by whoever decided.")
+    by: str | None = Field(None, description="Who decided; null for a default answer.")
+    form: Json = Field(None, description="What they filled in beside it.")
+    votes: list[DecisionVoteOut] = Field([], description="All votes, oldest first.")
     is_default: bool = Field(default=False, description="Whether nobody decided in time.")

@@ -5,9 +5,9 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias, cast
 
-from fastapi import APIRouter, Depends, Path, Request, Security
+from fastapi import Depends, Path, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from ringback.domain.alias import Alias
@@ -19,7 +19,6 @@ from ringback.domain.errors import (
     UnknownCallbackError,
 )
 from ringback.domain.ids import CallbackId
-from ringback.gateway.api.openapi import problems
 from ringback.gateway.gateway import Gateway, GatewayOf
 from ringback.schemas.values import ID_PATTERN
 
@@ -46,18 +45,11 @@ class Requires:
         self,
         gateway: GatewayOf,
         request: Request,
-        sent: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
-    ) -> AsyncIterator[ApiKey]:
-        """Yield the key.
-
-        Raises:
-            UnknownKeyError: The key is missing, unknown or revoked.
-            NotAllowedError: Its role does not allow the act.
-            StoreUnavailableError: The key cannot be read; retry.
-            RingbackError: The route raised it; it is logged.
-        """
-        async with _access(gateway, request, sent, act=self.act) as key:
-            yield key
+        _: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
+    ) -> AsyncIterator[None]:
+        """Do what `access` does while the route runs."""
+        async with access(gateway, request, self.act):
+            yield
 
     @property
     def roles(self) -> list[str]:
@@ -66,8 +58,8 @@ class Requires:
 
 
 @asynccontextmanager
-async def access(gateway: Gateway, request: Request, act: Act) -> AsyncIterator[ApiKey]:
-    """Do the same as `Requires` for a request that FastAPI does not handle.
+async def access(gateway: Gateway, request: Request, act: Act) -> AsyncIterator[None]:
+    """Check the API key of a request; log the change that the block makes.
 
     Raises:
         UnknownKeyError: The key is missing, unknown or revoked.
@@ -75,19 +67,11 @@ async def access(gateway: Gateway, request: Request, act: Act) -> AsyncIterator[
         StoreUnavailableError: The key cannot be read; retry.
         RingbackError: The block raised it; it is logged.
     """
-    async with _access(gateway, request, await _BEARER(request), act=act) as key:
-        yield key
-
-
-@asynccontextmanager
-async def _access(
-    gateway: Gateway, request: Request, sent: HTTPAuthorizationCredentials | None, *, act: Act
-) -> AsyncIterator[ApiKey]:
-    key = await gateway.authorizer.authorize(sent.credentials if sent else None, act)
-    request.state.key = key
+    sent = await _BEARER(request)
+    request.state.key = await gateway.authorizer.authorize(sent.credentials if sent else None, act)
     result = "failed"
     try:
-        yield key
+        yield
         result = "done"
     except RingbackError as exc:
         result = type(exc).__name__
@@ -97,19 +81,30 @@ async def _access(
             _log_change(request, act, result)
 
 
-def new_router(prefix: str) -> APIRouter:
-    """Return a router of the operator API; OpenAPI names its operations after their functions."""
-    return APIRouter(
-        prefix=f"/v1{prefix}",
-        tags=["by key"],
-        responses=problems(401, 403, 422, 503),
-        generate_unique_id_function=lambda route: route.name,
-    )
+def _log_change(request: Request, act: Act, result: str) -> None:
+    # Only a valid id is logged: the path can hold any text.
+    text = request.path_params.get("id", "")
+    callback_id = text if re.fullmatch(ID_PATTERN, text) else None
+    facts = {
+        "key": request.state.key.id,
+        "act": act.value,
+        "result": result,
+        "callback_id": callback_id,
+    }
+    logger.info("operator API", extra=facts)
 
 
 def requires(act: Act) -> list[Any]:
     """Return the `dependencies` of a route that does `act`."""
     return [Depends(Requires(act))]
+
+
+async def _key(request: Request) -> ApiKey:
+    return cast("ApiKey", request.state.key)
+
+
+KeyOf: TypeAlias = Annotated[ApiKey, Depends(_key)]
+"""A parameter of a route that `requires` an act: the API key of the request."""
 
 
 def to_callback_id(text: str) -> CallbackId:
@@ -128,7 +123,11 @@ async def _callback_id(text: Annotated[str, Path(alias="id")]) -> CallbackId:
     return to_callback_id(text)
 
 
-def to_alias(text: str, *, where: str = "alias") -> Alias:
+IdInPath: TypeAlias = Annotated[CallbackId, Depends(_callback_id)]
+"""A parameter of a route under `/callbacks/{id}`."""
+
+
+def to_alias(text: str) -> Alias:
     """Return `text` as an alias.
 
     Raises:
@@ -137,7 +136,7 @@ def to_alias(text: str, *, where: str = "alias") -> Alias:
     try:
         return Alias(text)
     except ValueError as exc:
-        raise MalformedRequestError([Problem(where, str(exc))]) from exc
+        raise MalformedRequestError([Problem("alias", str(exc))]) from exc
 
 
 async def _alias(text: Annotated[str, Path(alias="alias")]) -> Alias:
@@ -146,19 +145,3 @@ async def _alias(text: Annotated[str, Path(alias="alias")]) -> Alias:
 
 AliasInPath: TypeAlias = Annotated[Alias, Depends(_alias)]
 """A parameter of a route with `{alias:path}`: an alias may contain a slash."""
-
-IdInPath: TypeAlias = Annotated[CallbackId, Depends(_callback_id)]
-"""A parameter of a route under `/callbacks/{id}`."""
-
-
-def _log_change(request: Request, act: Act, result: str) -> None:
-    # Only a valid id is logged: the path can hold any text.
-    text = request.path_params.get("id", "")
-    callback_id = text if re.fullmatch(ID_PATTERN, text) else None
-    facts = {
-        "key": request.state.key.id,
-        "act": act.value,
-        "result": result,
-        "callback_id": callback_id,
-    }
-    logger.info("operator API", extra=facts)

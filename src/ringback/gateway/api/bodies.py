@@ -3,19 +3,69 @@
 FastAPI's own body parameters read any number of bytes, and they do so before the key is checked.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
+from fastapi import Depends
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
 from ringback.domain.errors import MalformedRequestError, Problem
 from ringback.gateway.body import read_json, run_apart
+from ringback.gateway.gateway import Gateway, GatewayOf
 
 M = TypeVar("M", bound=BaseModel)
 
 SMALL: Final = 16 * 1024
 """Maximum bytes of a body that has no answer in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBody:
+    """A dependency that returns the body of a request as a model.
+
+    Attributes:
+        model: The model.
+        limit: Returns the maximum bytes of a body.
+    """
+
+    model: type[BaseModel]
+    limit: Callable[[Gateway], int] = lambda _: SMALL
+
+    async def __call__(self, gateway: GatewayOf, request: Request) -> Any:
+        """Return the body; raise what `read_model` raises."""
+        model, _ = await read_model(request, self.model, limit=self.limit(gateway))
+        return model
+
+
+class ReadExactBody(ReadBody):
+    """A dependency that also returns the bytes that were sent."""
+
+    __slots__ = ()
+
+    async def __call__(self, gateway: GatewayOf, request: Request) -> Any:
+        """Return the body as a model and as bytes; raise what `read_model` raises."""
+        return await read_model(request, self.model, limit=self.limit(gateway))
+
+
+if TYPE_CHECKING:
+    Body = Annotated[M, ReadBody]
+    ExactBody = Annotated[tuple[M, bytes], ReadExactBody]
+else:
+
+    class Body:
+        """`Body[M]`: a parameter of a route, the body as an `M` of at most `SMALL` bytes."""
+
+        def __class_getitem__(cls, model: type[M]) -> Any:
+            return Annotated[model, Depends(ReadBody(model))]
+
+    class ExactBody:
+        """`ExactBody[M]`: a body that may contain an answer, as an `M` and as bytes."""
+
+        def __class_getitem__(cls, model: type[M]) -> Any:
+            read = ReadExactBody(model, lambda gateway: gateway.body_limit)
+            return Annotated[tuple[model, bytes], Depends(read)]
 
 
 async def read_model(request: Request, model: type[M], *, limit: int) -> tuple[M, bytes]:

@@ -4,21 +4,21 @@ from typing import Annotated
 
 from fastapi import Depends, Request, Response
 
-from ringback.core.status import serialize_callback
 from ringback.domain.api_key import Act
 from ringback.domain.ids import CallbackId
 from ringback.domain.link import Verb
-from ringback.gateway.api.access import AliasInPath, IdInPath, new_router, requires
-from ringback.gateway.api.openapi import problems
+from ringback.gateway.api.access import AliasInPath, IdInPath, KeyOf, requires
+from ringback.gateway.api.openapi import new_router, problems
 from ringback.gateway.api.routers.answers import (
     CANCELS,
     COMPLETES,
     FAILS,
     HEARTBEATS,
+    Answer,
     answer_by_key,
     heartbeat_by_key,
 )
-from ringback.gateway.api.routers.callbacks import show_callback
+from ringback.gateway.api.routers.callbacks import show_callback, to_callback_out
 from ringback.gateway.gateway import GatewayOf
 from ringback.gateway.receipts import Wait
 from ringback.schemas.responses import CallbackOut, ShownOut, SignOut
@@ -40,15 +40,13 @@ _OfAlias = Annotated[CallbackId, Depends(_find_callback)]
     responses=problems(404, 409, 410),
 )
 async def add_alias(
-    *, gateway: GatewayOf, callback_id: IdInPath, alias: AliasInPath, request: Request
+    *, gateway: GatewayOf, callback_id: IdInPath, alias: AliasInPath, key: KeyOf
 ) -> CallbackOut:
     """Let an alias lead to the callback until it ends. It is safe to repeat.
 
     409 names the other callback that has the alias. In the path, `/` is `%2F`.
     """
-    by = request.state.key.id
-    changed = await gateway.alias_service.add(callback_id, alias, by=by)
-    return CallbackOut.model_validate(serialize_callback(changed))
+    return to_callback_out(await gateway.alias_service.add(callback_id, alias, by=key.id))
 
 
 @router.delete(
@@ -58,12 +56,10 @@ async def add_alias(
     responses=problems(404),
 )
 async def remove_alias(
-    *, gateway: GatewayOf, callback_id: IdInPath, alias: AliasInPath, request: Request
+    *, gateway: GatewayOf, callback_id: IdInPath, alias: AliasInPath, key: KeyOf
 ) -> CallbackOut:
     """Free an alias at once, so that another callback can have it. It is safe to repeat."""
-    by = request.state.key.id
-    changed = await gateway.alias_service.remove(callback_id, alias, by=by)
-    return CallbackOut.model_validate(serialize_callback(changed))
+    return to_callback_out(await gateway.alias_service.remove(callback_id, alias, by=key.id))
 
 
 @router.get(
@@ -77,28 +73,31 @@ async def show_alias(gateway: GatewayOf, callback_id: _OfAlias) -> ShownOut:
     return await show_callback(gateway, callback_id)
 
 
+async def _by_alias(
+    *, gateway: GatewayOf, callback_id: _OfAlias, request: Request, wait: Wait
+) -> Answer:
+    return lambda verb: answer_by_key(gateway, callback_id, request, verb=verb, wait=wait)
+
+
+_ByAlias = Annotated[Answer, Depends(_by_alias)]
+
+
 @router.post(
     "/aliases/{alias:path}/complete",
     summary="Complete the activity that an alias leads to",
     **COMPLETES,
 )
-async def complete_alias(
-    *, gateway: GatewayOf, callback_id: _OfAlias, request: Request, wait: Wait
-) -> Response:
+async def complete_alias(answer: _ByAlias) -> Response:
     """Accept a result. The first answer counts; `Prefer: wait=N` waits for the verdict."""
-    return await answer_by_key(gateway, callback_id, request, verb=Verb.COMPLETE, wait=wait)
+    return await answer(Verb.COMPLETE)
 
 
 @router.post(
-    "/aliases/{alias:path}/fail",
-    summary="Fail the activity that an alias leads to",
-    **FAILS,
+    "/aliases/{alias:path}/fail", summary="Fail the activity that an alias leads to", **FAILS
 )
-async def fail_alias(
-    *, gateway: GatewayOf, callback_id: _OfAlias, request: Request, wait: Wait
-) -> Response:
+async def fail_alias(answer: _ByAlias) -> Response:
     """Accept a failure. The first answer counts; `Prefer: wait=N` waits for the verdict."""
-    return await answer_by_key(gateway, callback_id, request, verb=Verb.FAIL, wait=wait)
+    return await answer(Verb.FAIL)
 
 
 @router.post(
@@ -106,11 +105,9 @@ async def fail_alias(
     summary="Report that the activity that an alias leads to was canceled",
     **CANCELS,
 )
-async def cancel_alias(
-    *, gateway: GatewayOf, callback_id: _OfAlias, request: Request, wait: Wait
-) -> Response:
+async def cancel_alias(answer: _ByAlias) -> Response:
     """Accept a cancellation. The first answer counts; `Prefer: wait=N` waits for the verdict."""
-    return await answer_by_key(gateway, callback_id, request, verb=Verb.CANCEL, wait=wait)
+    return await answer(Verb.CANCEL)
 
 
 @router.post(

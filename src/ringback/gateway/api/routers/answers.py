@@ -1,11 +1,11 @@
 """Routes for operators that answer callbacks by their ids, with the effect of a link."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
-from typing import Any, Final
+from typing import Annotated, Any, Final, TypeAlias
 
-from fastapi import Request, Response
+from fastapi import Depends, Request, Response
 from starlette.responses import JSONResponse
 
 from ringback.core.answers import SentAnswer, answer_many
@@ -23,19 +23,19 @@ from ringback.domain.errors import (
 from ringback.domain.exact_json import items, members
 from ringback.domain.ids import CallbackId
 from ringback.domain.link import Verb
-from ringback.gateway.api.access import IdInPath, new_router, requires, to_alias, to_callback_id
-from ringback.gateway.api.bodies import read_model
+from ringback.gateway.api.access import IdInPath, KeyOf, requires, to_alias, to_callback_id
+from ringback.gateway.api.bodies import ReadExactBody
 from ringback.gateway.api.openapi import (
     A_CANCELLATION,
+    A_FAILURE,
     A_HEARTBEAT,
     A_RESULT,
-    OF_A_BODY,
     OF_AN_ANSWER,
+    new_router,
     problems,
-    takes,
 )
 from ringback.gateway.api.routers.votes import key_voter
-from ringback.gateway.body import TO_OUTCOME, FailureBody, read_json, read_outcome, run_apart
+from ringback.gateway.body import TO_OUTCOME, read_json, read_outcome, run_apart
 from ringback.gateway.body_budget import release_bytes
 from ringback.gateway.gateway import Gateway, GatewayOf
 from ringback.gateway.receipts import Wait, encode_receipt, reply_with_receipt, status_of
@@ -49,6 +49,9 @@ MOST_BYTES: Final = 4 * 1024 * 1024
 
 router = new_router("")
 
+Answer: TypeAlias = Callable[[Verb], Awaitable[Response]]
+"""Answers with the body of the request, and replies."""
+
 _ANSWERS: Final[dict[str, Any]] = {
     "dependencies": requires(Act.ANSWER),
     "response_model": ReceiptOut,
@@ -58,11 +61,8 @@ _ANSWERS: Final[dict[str, Any]] = {
     },
 }
 COMPLETES: Final[dict[str, Any]] = {**_ANSWERS, "openapi_extra": A_RESULT}
-FAILS: Final[dict[str, Any]] = {**_ANSWERS, "openapi_extra": takes(FailureBody)}
-CANCELS: Final[dict[str, Any]] = {
-    **_ANSWERS,
-    "openapi_extra": A_CANCELLATION,
-}
+FAILS: Final[dict[str, Any]] = {**_ANSWERS, "openapi_extra": A_FAILURE}
+CANCELS: Final[dict[str, Any]] = {**_ANSWERS, "openapi_extra": A_CANCELLATION}
 HEARTBEATS: Final[dict[str, Any]] = {
     "dependencies": requires(Act.HEARTBEAT),
     "responses": problems(*OF_AN_ANSWER),
@@ -71,16 +71,39 @@ HEARTBEATS: Final[dict[str, Any]] = {
 """What the routes by id and by alias have in common, for FastAPI's decorators."""
 
 
-@router.post(
-    "/callbacks/{id}/complete",
-    summary="Complete the activity",
-    **COMPLETES,
-)
-async def complete_callback(
+async def _by_id(
     *, gateway: GatewayOf, callback_id: IdInPath, request: Request, wait: Wait
-) -> Response:
+) -> Answer:
+    return lambda verb: answer_by_key(gateway, callback_id, request, verb=verb, wait=wait)
+
+
+_ById = Annotated[Answer, Depends(_by_id)]
+
+
+@router.post("/callbacks/{id}/complete", summary="Complete the activity", **COMPLETES)
+async def complete_callback(answer: _ById) -> Response:
     """Accept a result. The first answer counts; `Prefer: wait=N` waits for the verdict."""
-    return await answer_by_key(gateway, callback_id, request, verb=Verb.COMPLETE, wait=wait)
+    return await answer(Verb.COMPLETE)
+
+
+@router.post("/callbacks/{id}/fail", summary="Fail the activity", **FAILS)
+async def fail_callback(answer: _ById) -> Response:
+    """Accept a failure. The first answer counts; `Prefer: wait=N` waits for the verdict."""
+    return await answer(Verb.FAIL)
+
+
+@router.post("/callbacks/{id}/cancel", summary="Report that the activity was canceled", **CANCELS)
+async def cancel_callback(answer: _ById) -> Response:
+    """Accept a cancellation. The first answer counts; `Prefer: wait=N` waits for the verdict."""
+    return await answer(Verb.CANCEL)
+
+
+@router.post("/callbacks/{id}/heartbeat", summary="Send a heartbeat", **HEARTBEATS)
+async def heartbeat_callback(
+    gateway: GatewayOf, callback_id: IdInPath, request: Request
+) -> SignOut:
+    """Return Temporal's latest reply. Without a body the last details stay."""
+    return await heartbeat_by_key(gateway, callback_id, request)
 
 
 @router.post(
@@ -97,40 +120,9 @@ async def check_result(gateway: GatewayOf, callback_id: IdInPath, request: Reque
     return CheckedOut(problems=await gateway.find_problems(callback, result))
 
 
-@router.post(
-    "/callbacks/{id}/fail",
-    summary="Fail the activity",
-    **FAILS,
-)
-async def fail_callback(
-    *, gateway: GatewayOf, callback_id: IdInPath, request: Request, wait: Wait
-) -> Response:
-    """Accept a failure. The first answer counts; `Prefer: wait=N` waits for the verdict."""
-    return await answer_by_key(gateway, callback_id, request, verb=Verb.FAIL, wait=wait)
-
-
-@router.post(
-    "/callbacks/{id}/cancel",
-    summary="Report that the activity was canceled",
-    **CANCELS,
-)
-async def cancel_callback(
-    *, gateway: GatewayOf, callback_id: IdInPath, request: Request, wait: Wait
-) -> Response:
-    """Accept a cancellation. The first answer counts; `Prefer: wait=N` waits for the verdict."""
-    return await answer_by_key(gateway, callback_id, request, verb=Verb.CANCEL, wait=wait)
-
-
-@router.post(
-    "/callbacks/{id}/heartbeat",
-    summary="Send a heartbeat",
-    **HEARTBEATS,
-)
-async def heartbeat_callback(
-    gateway: GatewayOf, callback_id: IdInPath, request: Request
-) -> SignOut:
-    """Return Temporal's latest reply. Without a body the last details stay."""
-    return await heartbeat_by_key(gateway, callback_id, request)
+_Answers = Annotated[
+    tuple[AnswersIn, bytes], Depends(ReadExactBody(AnswersIn, lambda _: MOST_BYTES))
+]
 
 
 @router.post(
@@ -138,24 +130,22 @@ async def heartbeat_callback(
     summary="Answer many callbacks",
     dependencies=requires(Act.ANSWER),
     response_model=ResultsOut,
-    responses=problems(*OF_A_BODY),
-    openapi_extra=takes(AnswersIn),
 )
-async def answer_callbacks(gateway: GatewayOf, request: Request) -> Response:
+async def answer_callbacks(gateway: GatewayOf, key: KeyOf, given: _Answers) -> Response:
     """Accept each answer by itself; each gets the status that it would get alone.
 
     At most 1,000 answers and 4 MiB. Each names its callback by id or alias. Several answers to one
     callback are accepted in any order. A body that is not JSON or has an unknown verb is refused as
     a whole.
     """
-    asked, body = await read_model(request, AnswersIn, limit=MOST_BYTES)
+    asked, body = given
     to = await _find_callbacks(gateway, asked.answers)
     read = await run_apart(body, lambda: _read_all(asked, body, to, limit=gateway.body_limit))
     sent = [one for one in read if isinstance(one, SentAnswer)]
     for error in read:
         if isinstance(error, RingbackError):
             gateway.answer_service.report_refused(error)
-    replies = iter(await answer_many(gateway.answer_service, sent, key_voter(request.state.key)))
+    replies = iter(await answer_many(gateway.answer_service, sent, key_voter(key)))
     ends = [next(replies) if isinstance(one, SentAnswer) else one for one in read]
     results = [
         {"callback": one.callback, "alias": one.alias, **_to_result(gateway, end)}

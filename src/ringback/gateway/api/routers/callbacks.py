@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import Query, Request, Response
+from fastapi import Query, Response
 
 from ringback.core.give_up import GiveUpRequest
 from ringback.core.operations import get_callback, link_to
@@ -14,21 +14,14 @@ from ringback.domain.callback import Callback, State
 from ringback.domain.errors import MalformedRequestError, Problem
 from ringback.domain.ids import CallbackId
 from ringback.domain.link import Verb
-from ringback.gateway.api.access import IdInPath, new_router, requires
-from ringback.gateway.api.bodies import SMALL, read_model
-from ringback.gateway.api.openapi import OF_A_BODY, problems, takes
+from ringback.gateway.api.access import IdInPath, KeyOf, requires
+from ringback.gateway.api.bodies import Body
+from ringback.gateway.api.openapi import new_router, problems
 from ringback.gateway.example import example_of
 from ringback.gateway.gateway import GatewayOf
 from ringback.ports.store import NOT_ENDED, CallbackQuery
 from ringback.schemas.requests import ExtendIn, GiveUpIn, LinkIn, ListIn
-from ringback.schemas.responses import (
-    AuditEntryOut,
-    AuditTrailOut,
-    CallbackOut,
-    LinkOut,
-    PageOut,
-    ShownOut,
-)
+from ringback.schemas.responses import AuditTrailOut, CallbackOut, LinkOut, PageOut, ShownOut
 
 router = new_router("/callbacks")
 
@@ -81,25 +74,21 @@ async def show_audit_trail(gateway: GatewayOf, callback_id: IdInPath) -> AuditTr
     """Return the audit trail, oldest first."""
     callback = await get_callback(gateway.store, callback_id)
     entries = await gateway.store.audit_trail(callback.id)
-    return AuditTrailOut(
-        entries=[AuditEntryOut.model_validate(serialize_entry(entry)) for entry in entries]
-    )
+    return AuditTrailOut.model_validate({"entries": list(map(serialize_entry, entries))})
 
 
 @router.post(
     "/{id}/extend",
     summary="Extend the deadline of a callback",
     dependencies=requires(Act.EXTEND),
-    responses=problems(404, 409, *OF_A_BODY),
-    openapi_extra=takes(ExtendIn),
+    responses=problems(404, 409),
 )
 async def extend_deadline(
-    gateway: GatewayOf, callback_id: IdInPath, request: Request
+    *, gateway: GatewayOf, callback_id: IdInPath, key: KeyOf, asked: Body[ExtendIn]
 ) -> CallbackOut:
     """Set the callback's own deadline to `within` from now. Temporal's timeouts do not change."""
-    extend, _ = await read_model(request, ExtendIn, limit=SMALL)
-    by = request.state.key.id
-    return to_callback_out(await gateway.operator_service.extend(callback_id, extend.within, by=by))
+    service = gateway.operator_service
+    return to_callback_out(await service.extend(callback_id, asked.within, by=key.id))
 
 
 @router.post(
@@ -108,10 +97,9 @@ async def extend_deadline(
     dependencies=requires(Act.REVOKE),
     responses=problems(404),
 )
-async def revoke_links(gateway: GatewayOf, callback_id: IdInPath, request: Request) -> CallbackOut:
+async def revoke_links(gateway: GatewayOf, callback_id: IdInPath, key: KeyOf) -> CallbackOut:
     """Revoke all links made so far. The callback stays open; `POST …/link` creates a new one."""
-    by = request.state.key.id
-    return to_callback_out(await gateway.operator_service.revoke(callback_id, by=by))
+    return to_callback_out(await gateway.operator_service.revoke(callback_id, by=key.id))
 
 
 @router.post(
@@ -129,22 +117,17 @@ async def redeliver_answer(gateway: GatewayOf, callback_id: IdInPath) -> Callbac
     "/{id}/give-up",
     summary="Give a parked answer up",
     dependencies=requires(Act.GIVE_UP),
-    responses=problems(404, 409, *OF_A_BODY),
-    openapi_extra=takes(GiveUpIn),
+    responses=problems(404, 409),
 )
 async def give_up_answer(
-    gateway: GatewayOf, callback_id: IdInPath, request: Request
+    *, gateway: GatewayOf, callback_id: IdInPath, key: KeyOf, asked: Body[GiveUpIn]
 ) -> CallbackOut:
     """Ask Temporal, and close a parked answer whose activity has ended or was deleted.
 
     Repeating this returns the same state. If the activity still waits, the reply is 409.
     """
-    wanted, _ = await read_model(request, GiveUpIn, limit=SMALL)
     giving_up = GiveUpRequest(
-        request.state.key.id,
-        name=wanted.by,
-        reason=wanted.reason,
-        temporal_is_gone=wanted.temporal_is_gone,
+        key.id, name=asked.by, reason=asked.reason, temporal_is_gone=asked.temporal_is_gone
     )
     return to_callback_out(await gateway.give_up_service.give_up(callback_id, giving_up))
 
@@ -153,14 +136,17 @@ async def give_up_answer(
     "/{id}/link",
     summary="Create a link to a callback",
     dependencies=requires(Act.LINK),
-    responses=problems(404, *OF_A_BODY),
-    openapi_extra=takes(LinkIn),
+    responses=problems(404),
 )
 async def create_link(
-    *, gateway: GatewayOf, callback_id: IdInPath, request: Request, response: Response
+    *,
+    gateway: GatewayOf,
+    callback_id: IdInPath,
+    key: KeyOf,
+    asked: Body[LinkIn],
+    response: Response,
 ) -> LinkOut:
     """Return a new link. It is a credential; `POST …/revoke` withdraws it with all others."""
-    asked, _ = await read_model(request, LinkIn, limit=SMALL)
     callback = await get_callback(gateway.store, callback_id)
     link = link_to(
         callback,
@@ -168,7 +154,7 @@ async def create_link(
         verbs=_to_verbs(asked, callback),
         until=None if asked.good_for is None else gateway.clock.now() + asked.good_for,
     )
-    await gateway.operator_service.record_link(link, by=request.state.key.id)
+    await gateway.operator_service.record_link(link, by=key.id)
     response.headers["cache-control"] = "no-store"
     return LinkOut(
         url=gateway.keyring.url(gateway.public_url, link),
@@ -185,15 +171,8 @@ def to_callback_out(callback: Callback) -> CallbackOut:
 def _to_query(filters: ListIn) -> CallbackQuery:
     return CallbackQuery(
         states=frozenset(map(State, filters.state)) or NOT_ENDED,
-        workflow_id=filters.workflow_id,
-        workflow_type=filters.workflow_type,
-        activity_type=filters.activity_type,
-        tag=filters.tag,
-        alias=filters.alias,
-        opened_after=filters.opened_after,
-        opened_before=filters.opened_before,
-        older_than=filters.older_than,
         is_overdue=filters.overdue,
+        **filters.model_dump(exclude={"state", "overdue", "after", "limit"}),
     )
 
 

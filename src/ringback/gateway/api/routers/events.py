@@ -5,14 +5,14 @@ import base64
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import Path, Query, Request
+from fastapi import Depends, Path, Query
 
 from ringback.domain.api_key import Act
 from ringback.domain.event import EventRecord, EventSummary
 from ringback.domain.ids import EventId
-from ringback.gateway.api.access import new_router, requires
-from ringback.gateway.api.bodies import read_model
-from ringback.gateway.api.openapi import OF_A_BODY, problems, takes
+from ringback.gateway.api.access import KeyOf, requires
+from ringback.gateway.api.bodies import ReadBody
+from ringback.gateway.api.openapi import new_router, problems
 from ringback.gateway.gateway import GatewayOf
 from ringback.gateway.source_trial import SourceTrial, interpret_again
 from ringback.gateway.source_view import describe_sources
@@ -71,11 +71,7 @@ async def show_event(gateway: GatewayOf, event_id: _EventInPath) -> EventRecordO
     responses=problems(404, 409),
 )
 async def replay_event(
-    gateway: GatewayOf,
-    event_id: _EventInPath,
-    request: Request,
-    *,
-    to_current: _ToCurrent = False,
+    *, gateway: GatewayOf, event_id: _EventInPath, key: KeyOf, to_current: _ToCurrent = False
 ) -> EventRecordOut:
     """Begin an event again that is ignored, unmatched or dead, with the rules that apply now.
 
@@ -87,9 +83,8 @@ async def replay_event(
     events = await asyncio.to_thread(
         interpret_again, gateway.source_door, record, limit=gateway.body_limit
     )
-    by = request.state.key.id
     return _to_record_out(
-        await gateway.replay_service.replay(record, events, by=by, to_current=to_current)
+        await gateway.replay_service.replay(record, events, by=key.id, to_current=to_current)
     )
 
 
@@ -147,19 +142,22 @@ async def list_refused(gateway: GatewayOf, source: SourceInPath) -> RefusalsOut:
     return RefusalsOut(refused=refused, since=ledger.since)
 
 
+# In base64, or with escapes, a body is longer than what the source gets.
+_Trial = Annotated[
+    SourceTestIn, Depends(ReadBody(SourceTestIn, lambda gateway: 2 * gateway.body_limit))
+]
+
+
 @sources_router.post(
     "/{source}/test",
     summary="Try a request on a source",
     dependencies=requires(Act.EVENTS),
-    responses=problems(404, *OF_A_BODY),
-    openapi_extra=takes(SourceTestIn),
+    responses=problems(404),
 )
-async def test_source(gateway: GatewayOf, source: SourceInPath, request: Request) -> SourceTestOut:
+async def test_source(gateway: GatewayOf, source: SourceInPath, asked: _Trial) -> SourceTestOut:
     """Return what the source would do with a request, event by event. Nothing is stored.
 
     The reply says whether the signature fits, and never what a right one would be.
     """
-    # In base64, or with escapes, a body is longer.
-    asked, _ = await read_model(request, SourceTestIn, limit=2 * gateway.body_limit)
     found = gateway.source_door.find(source)
     return await SourceTrial(gateway, found, asked.headers, asked.raw).run()

@@ -3,15 +3,15 @@
 from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import Query, Request
+from fastapi import Query
 
 from ringback.core.status import serialize_callback, serialize_vote
 from ringback.domain.api_key import Act
 from ringback.domain.errors import MalformedRequestError, Problem
 from ringback.domain.inbox import Cursor, InboxEntry, InboxQuery, Scope
-from ringback.gateway.api.access import new_router, requires
-from ringback.gateway.api.bodies import SMALL, read_model
-from ringback.gateway.api.openapi import OF_A_BODY, problems, takes
+from ringback.gateway.api.access import requires
+from ringback.gateway.api.bodies import Body
+from ringback.gateway.api.openapi import new_router
 from ringback.gateway.gateway import GatewayOf
 from ringback.ports.notifications import Sent
 from ringback.schemas.inbox import InboxEntryOut, InboxIn, InboxOut
@@ -39,12 +39,9 @@ async def list_inbox(gateway: GatewayOf, filters: Annotated[InboxIn, Query()]) -
     "/test",
     summary="Send a test message through a channel",
     dependencies=requires(Act.NOTIFY),
-    responses=problems(*OF_A_BODY),
-    openapi_extra=takes(ChannelTestIn),
 )
-async def test_channel(gateway: GatewayOf, request: Request) -> ChannelTestOut:
+async def test_channel(gateway: GatewayOf, asked: Body[ChannelTestIn]) -> ChannelTestOut:
     """Send one message now, and return the result. It is not retried."""
-    asked, _ = await read_model(request, ChannelTestIn, limit=SMALL)
     channel, _, recipient = asked.channel.partition(":")
     sending = await gateway.notifier.test(channel, asked.to or recipient)
     if isinstance(sending, Sent):

@@ -4,7 +4,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Header, Path, Request
+from fastapi import APIRouter, Depends, Header, Path, Request
 from starlette.responses import JSONResponse, Response
 
 from ringback.core.activity_poller import LONGEST
@@ -13,13 +13,14 @@ from ringback.domain.link import Link, Verb
 from ringback.gateway.answer_endpoint import answer_by_link
 from ringback.gateway.api.openapi import (
     A_CANCELLATION,
+    A_FAILURE,
     A_HEARTBEAT,
     A_RESULT,
     OF_AN_ANSWER,
     problems,
-    takes,
 )
-from ringback.gateway.body import FailureBody, read_json
+from ringback.gateway.api.routers.answers import Answer
+from ringback.gateway.body import read_json
 from ringback.gateway.gateway import Gateway, GatewayOf
 from ringback.gateway.identity.person import find_person
 from ringback.gateway.page import api_page, front_page, wants_page
@@ -36,7 +37,8 @@ from ringback.gateway.view import (
 )
 from ringback.schemas.responses import HealthOut, ReadyOut, ReceiptOut, SignOut, ViewOut
 
-router = APIRouter(generate_unique_id_function=lambda route: route.name)
+router = APIRouter(tags=["by link"], generate_unique_id_function=lambda route: route.name)
+probes = APIRouter(tags=["probes"], generate_unique_id_function=lambda route: route.name)
 
 SignedLink = Annotated[
     str, Path(alias="link", description="The signed part of a callback's URL; the credential.")
@@ -56,7 +58,6 @@ _PAGE: Final = {"text/html": {"schema": {"type": "string"}}}
 @router.head("/c/{link}", include_in_schema=False)
 @router.get(
     "/c/{link}",
-    tags=["by link"],
     summary="Show the state of the callback; changes nothing",
     response_model=ViewOut,
     responses={
@@ -93,65 +94,53 @@ async def show_link(
     return JSONResponse(view, headers=headers)
 
 
+async def _by_link(*, gateway: GatewayOf, request: Request, link: SignedLink, wait: Wait) -> Answer:
+    return lambda verb: answer_by_link(gateway, request, link=link, verb=verb, wait=wait)
+
+
+_ByLink = Annotated[Answer, Depends(_by_link)]
+
+
 @router.post(
-    "/c/{link}",
-    tags=["by link"],
-    summary="Complete the activity",
-    responses=_ACCEPTED,
-    openapi_extra=A_RESULT,
+    "/c/{link}", summary="Complete the activity", responses=_ACCEPTED, openapi_extra=A_RESULT
 )
-async def answer_link(
-    *, gateway: GatewayOf, request: Request, link: SignedLink, wait: Wait
-) -> Response:
+async def answer_link(answer: _ByLink) -> Response:
     """Accept a result, as `POST /c/{link}/complete` does."""
-    return await answer_by_link(gateway, request, link=link, verb=Verb.COMPLETE, wait=wait)
+    return await answer(Verb.COMPLETE)
 
 
 @router.post(
     "/c/{link}/complete",
-    tags=["by link"],
     summary="Complete the activity",
     responses=_ACCEPTED,
     openapi_extra=A_RESULT,
 )
-async def complete_link(
-    *, gateway: GatewayOf, request: Request, link: SignedLink, wait: Wait
-) -> Response:
+async def complete_link(answer: _ByLink) -> Response:
     """Accept a result. The first answer counts; `Prefer: wait=N` waits for the verdict."""
-    return await answer_by_link(gateway, request, link=link, verb=Verb.COMPLETE, wait=wait)
+    return await answer(Verb.COMPLETE)
 
 
 @router.post(
-    "/c/{link}/fail",
-    tags=["by link"],
-    summary="Fail the activity",
-    responses=_ACCEPTED,
-    openapi_extra=takes(FailureBody),
+    "/c/{link}/fail", summary="Fail the activity", responses=_ACCEPTED, openapi_extra=A_FAILURE
 )
-async def fail_link(
-    *, gateway: GatewayOf, request: Request, link: SignedLink, wait: Wait
-) -> Response:
+async def fail_link(answer: _ByLink) -> Response:
     """Accept a failure. The first answer counts; `Prefer: wait=N` waits for the verdict."""
-    return await answer_by_link(gateway, request, link=link, verb=Verb.FAIL, wait=wait)
+    return await answer(Verb.FAIL)
 
 
 @router.post(
     "/c/{link}/cancel",
-    tags=["by link"],
     summary="Report that the work was canceled",
     responses=_ACCEPTED,
     openapi_extra=A_CANCELLATION,
 )
-async def cancel_link(
-    *, gateway: GatewayOf, request: Request, link: SignedLink, wait: Wait
-) -> Response:
+async def cancel_link(answer: _ByLink) -> Response:
     """Accept a cancellation. The first answer counts; `Prefer: wait=N` waits for the verdict."""
-    return await answer_by_link(gateway, request, link=link, verb=Verb.CANCEL, wait=wait)
+    return await answer(Verb.CANCEL)
 
 
 @router.post(
     "/c/{link}/heartbeat",
-    tags=["by link"],
     summary="Send a heartbeat",
     responses=problems(*OF_AN_ANSWER, 422, 503),
     openapi_extra=A_HEARTBEAT,
@@ -166,17 +155,16 @@ async def heartbeat_link(gateway: GatewayOf, request: Request, link: SignedLink)
     return SignOut(**to_heartbeat_reply(reply))
 
 
-@router.head("/healthz", include_in_schema=False)
-@router.get("/healthz", tags=["probes"], summary="The process answers")
+@probes.head("/healthz", include_in_schema=False)
+@probes.get("/healthz", summary="The process answers")
 async def healthz() -> HealthOut:
     """Return 200. It checks nothing."""
     return HealthOut(status="ok")
 
 
-@router.head("/readyz", include_in_schema=False)
-@router.get(
+@probes.head("/readyz", include_in_schema=False)
+@probes.get(
     "/readyz",
-    tags=["probes"],
     summary="Answers can be stored",
     response_model=ReadyOut,
     responses={503: {"model": ReadyOut, "description": "The store fails."}},

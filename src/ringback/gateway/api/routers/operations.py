@@ -2,12 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import Query, Request, Response
+from fastapi import Query, Response
 
 from ringback.domain.api_key import Act
-from ringback.gateway.api.access import new_router, requires
-from ringback.gateway.api.bodies import SMALL, read_model
-from ringback.gateway.api.openapi import OF_A_BODY, problems, takes
+from ringback.gateway.api.access import requires
+from ringback.gateway.api.bodies import Body
+from ringback.gateway.api.openapi import new_router
 from ringback.gateway.gateway import GatewayOf
 from ringback.gateway.summary import summarize
 from ringback.schemas.retention import EndedIn, EndedOut, PurgedOut, PurgeIn, RecordOut, SummaryOut
@@ -49,16 +49,13 @@ async def export_ended(
     "/purge",
     summary="Delete what ended long ago, in small batches",
     dependencies=requires(Act.PURGE),
-    responses=problems(*OF_A_BODY),
-    openapi_extra=takes(PurgeIn),
 )
-async def purge_ended(gateway: GatewayOf, request: Request) -> PurgedOut:
+async def purge_ended(gateway: GatewayOf, asked: Body[PurgeIn]) -> PurgedOut:
     """Delete one batch, and return what was deleted. Pass `after` until it is null.
 
     Callbacks that are open, accepted or parked stay. So does whatever a webhook or a message is
     still to be sent for, and events of callbacks that stay.
     """
-    asked, _ = await read_model(request, PurgeIn, limit=SMALL)
     if asked.exported is not None:
         rows = await gateway.retention.purge_exported(
             asked.kind, asked.exported, older_than=asked.older_than

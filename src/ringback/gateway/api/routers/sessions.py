@@ -2,13 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import Path, Query, Request, Response
+from fastapi import Path, Query, Response
 
 from ringback.domain.api_key import Act
 from ringback.domain.person import Session, SessionId
-from ringback.gateway.api.access import new_router, requires
-from ringback.gateway.api.bodies import SMALL, read_model
-from ringback.gateway.api.openapi import OF_A_BODY, problems, takes
+from ringback.gateway.api.access import requires
+from ringback.gateway.api.bodies import Body
+from ringback.gateway.api.openapi import new_router, problems
 from ringback.gateway.gateway import GatewayOf
 from ringback.gateway.identity.login import ONE_TIME
 from ringback.schemas.sign_in import (
@@ -27,14 +27,11 @@ router = new_router("")
     "/sign-in-urls",
     summary="Create a one-time sign-in URL for a person",
     dependencies=requires(Act.SIGN_IN),
-    responses=problems(*OF_A_BODY),
-    openapi_extra=takes(SignInUrlIn),
 )
 async def create_sign_in_url(
-    gateway: GatewayOf, request: Request, response: Response
+    gateway: GatewayOf, asked: Body[SignInUrlIn], response: Response
 ) -> SignInUrlOut:
     """Return a URL that signs one browser in. It is a credential until it is used or expires."""
-    asked, _ = await read_model(request, SignInUrlIn, limit=SMALL)
     made = await gateway.sessions.create_url(asked.to_person(), lifetime=asked.good_for)
     response.headers["cache-control"] = "no-store"
     return SignInUrlOut(

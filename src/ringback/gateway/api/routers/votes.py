@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Path, Query, Request, Response
+from fastapi import Depends, Path, Query, Response
 
 from ringback.core.operations import get_callback
 from ringback.core.status import serialize_vote
@@ -12,22 +12,14 @@ from ringback.domain.errors import Problem
 from ringback.domain.exact_json import members
 from ringback.domain.people_errors import WrongVoteError
 from ringback.domain.policy import Policy, Proof, Voter
-from ringback.gateway.api.access import IdInPath, new_router, requires
-from ringback.gateway.api.bodies import SMALL, read_model
-from ringback.gateway.api.openapi import OF_A_BODY, OF_AN_ANSWER, problems, takes
+from ringback.gateway.api.access import IdInPath, KeyOf, requires
+from ringback.gateway.api.bodies import SMALL, Body, ExactBody, ReadBody
+from ringback.gateway.api.openapi import OF_AN_ANSWER, new_router, problems
 from ringback.gateway.api.routers.callbacks import to_callback_out
 from ringback.gateway.gateway import GatewayOf
 from ringback.gateway.receipts import Wait, reply_with_receipt
 from ringback.schemas.responses import CallbackOut, ReceiptOut
-from ringback.schemas.votes import (
-    ClaimIn,
-    DetailsIn,
-    DigestOut,
-    ReassignIn,
-    VoteIn,
-    VoteOut,
-    VotesOut,
-)
+from ringback.schemas.votes import ClaimIn, DetailsIn, DigestOut, ReassignIn, VoteIn, VotesOut
 
 router = new_router("/callbacks")
 
@@ -42,7 +34,7 @@ async def list_votes(gateway: GatewayOf, callback_id: IdInPath) -> VotesOut:
     """Return the votes that count, oldest first, without their forms."""
     callback = await get_callback(gateway.store, callback_id)
     votes = await gateway.vote_service.votes(callback.id)
-    return VotesOut(votes=[VoteOut.model_validate(serialize_vote(vote)) for vote in votes])
+    return VotesOut.model_validate({"votes": list(map(serialize_vote, votes))})
 
 
 @router.post(
@@ -54,20 +46,19 @@ async def list_votes(gateway: GatewayOf, callback_id: IdInPath) -> VotesOut:
         **problems(*OF_AN_ANSWER),
         202: {"model": ReceiptOut, "description": "Committed; its state says if it decides."},
     },
-    openapi_extra=takes(VoteIn),
 )
 async def vote(
-    *, gateway: GatewayOf, callback_id: IdInPath, request: Request, wait: Wait
+    *, gateway: GatewayOf, callback_id: IdInPath, key: KeyOf, sent: ExactBody[VoteIn], wait: Wait
 ) -> Response:
     """Count the vote of the person that `by` names. The key is trusted to name the right one.
 
     The vote that decides is the answer; until then the state is `open`.
     """
-    asked, body = await read_model(request, VoteIn, limit=gateway.body_limit)
+    asked, body = sent
     policy = (await get_callback(gateway.store, callback_id)).options.policy
     receipt = await gateway.vote_service.vote(
         callback_id,
-        _to_voter(request, asked.by, asked.groups),
+        _to_voter(key, asked.by, asked.groups),
         approved=asked.approved is not False,
         reason=asked.reason,
         body=None if policy is None else _find_body(asked, body, policy),
@@ -90,7 +81,7 @@ async def withdraw_vote(
     gateway: GatewayOf,
     callback_id: IdInPath,
     user: Annotated[str, Path()],
-    request: Request,
+    key: KeyOf,
     ballot: Annotated[
         int | None, Query(ge=0, description="Withdraw only the vote of this ballot.")
     ] = None,
@@ -99,7 +90,7 @@ async def withdraw_vote(
 
     It is safe to repeat; with `ballot`, a late retry does not remove a later vote either.
     """
-    voter = _to_voter(request, user, [])
+    voter = _to_voter(key, user, [])
     return to_callback_out(await gateway.vote_service.withdraw(callback_id, voter, ballot=ballot))
 
 
@@ -107,15 +98,13 @@ async def withdraw_vote(
     "/{id}/claim",
     summary="Claim a callback for a person",
     dependencies=requires(Act.ASSIGN),
-    responses=problems(404, 409, 410, *OF_A_BODY),
-    openapi_extra=takes(ClaimIn),
+    responses=problems(404, 409, 410),
 )
 async def claim_callback(
-    gateway: GatewayOf, callback_id: IdInPath, request: Request
+    *, gateway: GatewayOf, callback_id: IdInPath, key: KeyOf, asked: Body[ClaimIn]
 ) -> CallbackOut:
     """Let nobody else decide until it is released."""
-    asked, _ = await read_model(request, ClaimIn, limit=SMALL)
-    actor = Actor(_to_voter(request, asked.by, asked.groups))
+    actor = Actor(_to_voter(key, asked.by, asked.groups))
     return to_callback_out(await gateway.vote_service.claim(callback_id, actor))
 
 
@@ -125,42 +114,41 @@ async def claim_callback(
     dependencies=requires(Act.ASSIGN),
     responses=problems(404, 410),
 )
-async def release_callback(
-    gateway: GatewayOf, callback_id: IdInPath, request: Request
-) -> CallbackOut:
+async def release_callback(gateway: GatewayOf, callback_id: IdInPath, key: KeyOf) -> CallbackOut:
     """Let everybody who is asked decide again."""
-    return to_callback_out(await gateway.vote_service.release(callback_id, _to_operator(request)))
+    return to_callback_out(await gateway.vote_service.release(callback_id, _to_operator(key)))
 
 
 @router.post(
     "/{id}/reassign",
     summary="Ask other people",
     dependencies=requires(Act.ASSIGN),
-    responses=problems(404, 410, *OF_A_BODY),
-    openapi_extra=takes(ReassignIn),
+    responses=problems(404, 410),
 )
 async def reassign_callback(
-    gateway: GatewayOf, callback_id: IdInPath, request: Request
+    *, gateway: GatewayOf, callback_id: IdInPath, key: KeyOf, asked: Body[ReassignIn]
 ) -> CallbackOut:
     """Replace the assignees. Votes of people who may no longer decide are removed."""
-    asked, _ = await read_model(request, ReassignIn, limit=SMALL)
     return to_callback_out(
-        await gateway.vote_service.reassign(callback_id, asked.assignees, _to_operator(request))
+        await gateway.vote_service.reassign(callback_id, asked.assignees, _to_operator(key))
     )
+
+
+_Details = Annotated[DetailsIn, Depends(ReadBody(DetailsIn, lambda _: 2 * SMALL))]
 
 
 @router.post(
     "/{id}/details",
     summary="Change the details of the subject",
     dependencies=requires(Act.CHANGE_DETAILS),
-    responses=problems(404, 410, *OF_A_BODY),
-    openapi_extra=takes(DetailsIn),
+    responses=problems(404, 410),
 )
-async def change_details(gateway: GatewayOf, callback_id: IdInPath, request: Request) -> DigestOut:
+async def change_details(
+    *, gateway: GatewayOf, callback_id: IdInPath, key: KeyOf, asked: _Details
+) -> DigestOut:
     """Add or replace details. The subject gets a new digest, and earlier votes are removed."""
-    asked, _ = await read_model(request, DetailsIn, limit=2 * SMALL)
     changed = await gateway.vote_service.change_details(
-        callback_id, asked.details, _to_operator(request)
+        callback_id, asked.details, _to_operator(key)
     )
     return DigestOut(id=changed.id, digest=changed.subject.digest)
 
@@ -185,9 +173,9 @@ def _find_body(asked: VoteIn, body: bytes, policy: Policy) -> bytes | None:
     return None if is_empty else members(body).get(wanted)
 
 
-def _to_voter(request: Request, user: str, groups: list[str]) -> Voter:
-    return Voter(user, frozenset(groups), Proof.API_KEY, request.state.key.id)
+def _to_voter(key: ApiKey, user: str, groups: list[str]) -> Voter:
+    return Voter(user, frozenset(groups), Proof.API_KEY, key.id)
 
 
-def _to_operator(request: Request) -> Actor:
-    return Actor(key_voter(request.state.key), is_operator=True)
+def _to_operator(key: ApiKey) -> Actor:
+    return Actor(key_voter(key), is_operator=True)

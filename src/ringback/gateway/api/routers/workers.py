@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ringback.core.operations import describe_unknown, get_callback
 from ringback.core.spans import parse_traceparent
-from ringback.domain.api_key import Act, ApiKey
+from ringback.domain.api_key import Act
 from ringback.domain.callback import Accepted, Callback
 from ringback.domain.durations import format_instant
 from ringback.domain.errors import (
@@ -27,15 +27,15 @@ from ringback.domain.opening import OpenReply
 from ringback.domain.options import PLAIN_OPTIONS, CallbackOptions
 from ringback.domain.outcome import KINDS, Completed, Failed, to_body, to_fields
 from ringback.gateway.answer_endpoint import find_posted
-from ringback.gateway.api.access import IdInPath, access, new_router, requires, to_callback_id
-from ringback.gateway.api.bodies import SMALL, read_model
-from ringback.gateway.api.openapi import OF_A_BODY, problems, takes
+from ringback.gateway.api.access import IdInPath, KeyOf, access, requires, to_callback_id
+from ringback.gateway.api.bodies import Body, ExactBody, read_model
+from ringback.gateway.api.openapi import new_router, problems
 from ringback.gateway.body import TO_OUTCOME
 from ringback.gateway.gateway import Gateway, GatewayOf, ResultSchemas
 from ringback.gateway.replies import on_ringback_error
 from ringback.ports.activities import AttemptInfo, AttemptRef
 from ringback.schemas.options import LONGEST_SCHEMA, DefaultAnswer, OptionsIn, to_plain
-from ringback.schemas.requests import ActivityIn, InfoIn, OpenIn, PolledIn, ResumedIn
+from ringback.schemas.requests import ActivityIn, OpenIn, PolledIn, ResumedIn
 from ringback.schemas.responses import OpenedOut, WhoamiOut
 
 router = new_router("/callbacks")
@@ -47,10 +47,9 @@ identity = new_router("")
     summary="Open the callback of an activity, or find it",
     dependencies=requires(Act.OPEN),
     response_model=OpenedOut,
-    responses=problems(410, *OF_A_BODY),
-    openapi_extra=takes(OpenIn),
+    responses=problems(410),
 )
-async def open_callback(gateway: GatewayOf, request: Request) -> Response:
+async def open_callback(gateway: GatewayOf, request: Request, sent: ExactBody[OpenIn]) -> Response:
     """Return the same callback for the same activity, over all its attempts. Safe to repeat.
 
     `next` says what the attempt does now. `submit`: give `url` to the sender, then
@@ -60,7 +59,7 @@ async def open_callback(gateway: GatewayOf, request: Request) -> Response:
 
     The header `traceparent` is stored: the traces of the answer link to it.
     """
-    asked, body = await read_model(request, OpenIn, limit=gateway.body_limit)
+    asked, body = sent
     options = members(members(body).get("options", b"{}"))
     opened = await gateway.open_service.open(
         _to_attempt_ref(asked.activity),
@@ -86,20 +85,25 @@ async def mark_submitted(gateway: GatewayOf, callback_id: IdInPath) -> Response:
     return Response(status_code=204)
 
 
+async def _mark_submitted(gateway: Gateway, callback_id: CallbackId) -> None:
+    if not await gateway.opener.mark_submitted(callback_id):
+        raise UnknownCallbackError(describe_unknown(callback_id))
+
+
 @router.post(
     "/{id}/resumed",
     summary="Report that the attempt continues with its answer",
     dependencies=requires(Act.SUBMIT),
     status_code=204,
-    responses=problems(404, 410, *OF_A_BODY),
-    openapi_extra=takes(ResumedIn),
+    responses=problems(404, 410),
 )
-async def confirm_resumed(gateway: GatewayOf, callback_id: IdInPath, request: Request) -> None:
+async def confirm_resumed(
+    gateway: GatewayOf, callback_id: IdInPath, resumed: Body[ResumedIn]
+) -> None:
     """Record that an attempt that opened with `resume` received its answer: it is applied.
 
     Do so before the code behind the wait runs. It is safe to repeat.
     """
-    resumed, _ = await read_model(request, ResumedIn, limit=SMALL)
     callback = await get_callback(gateway.store, callback_id)
     await gateway.opener.resumption.confirm(callback.id, resumed.attempt)
 
@@ -109,16 +113,15 @@ async def confirm_resumed(gateway: GatewayOf, callback_id: IdInPath, request: Re
     summary="Report what a poll of the sender found",
     dependencies=requires(Act.SUBMIT),
     status_code=204,
-    responses=problems(404, *OF_A_BODY),
-    openapi_extra=takes(PolledIn),
+    responses=problems(404),
 )
-async def report_poll(gateway: GatewayOf, callback_id: IdInPath, request: Request) -> None:
+async def report_poll(gateway: GatewayOf, callback_id: IdInPath, sent: ExactBody[PolledIn]) -> None:
     """Accept the answer that an attempt found whose `next` was `poll`, or record that it is open.
 
     Whatever the report, complete asynchronously then: Ringback delivers the answer that was
     accepted first. It is safe to repeat.
     """
-    polled, body = await read_model(request, PolledIn, limit=gateway.body_limit)
+    polled, body = sent
     callback = await get_callback(gateway.store, callback_id)
     _check_polled(callback, polled.task_token)
     answer = _to_answer(polled.answer, members(body).get("answer", b""))
@@ -141,9 +144,8 @@ def _check_polled(callback: Callback, task_token: bytes) -> None:
     summary="Show the API key and the gateway",
     dependencies=requires(Act.IDENTIFY),
 )
-async def whoami(gateway: GatewayOf, request: Request) -> WhoamiOut:
+async def whoami(gateway: GatewayOf, key: KeyOf) -> WhoamiOut:
     """Return the key's name and role, for a client that checks its settings."""
-    key: ApiKey = request.state.key
     return WhoamiOut(
         key=key.id,
         name=key.name,
@@ -151,11 +153,6 @@ async def whoami(gateway: GatewayOf, request: Request) -> WhoamiOut:
         version=gateway.version,
         namespace=gateway.namespace,
     )
-
-
-async def _mark_submitted(gateway: Gateway, callback_id: CallbackId) -> None:
-    if not await gateway.opener.mark_submitted(callback_id):
-        raise UnknownCallbackError(describe_unknown(callback_id))
 
 
 def _to_attempt_ref(activity: ActivityIn) -> AttemptRef:
@@ -166,20 +163,7 @@ def _to_attempt_ref(activity: ActivityIn) -> AttemptRef:
         activity.activity_id,
         activity.attempt,
         activity.task_token,
-        None if activity.info is None else _to_info(activity.info),
-    )
-
-
-def _to_info(info: InfoIn) -> AttemptInfo:
-    return AttemptInfo(
-        workflow_type=info.workflow_type,
-        activity_type=info.activity_type,
-        task_queue=info.task_queue,
-        scheduled_at=info.scheduled_at,
-        started_at=info.started_at,
-        schedule_to_close=info.schedule_to_close_timeout,
-        start_to_close=info.start_to_close_timeout,
-        heartbeat_timeout=info.heartbeat_timeout,
+        None if activity.info is None else AttemptInfo(**dict(activity.info)),
     )
 
 
@@ -277,7 +261,8 @@ class WorkerPath:
 
     async def _reply(self, request: Request, act: Act, callback_id: str) -> Response:
         if act is Act.OPEN:
-            return await open_callback(self._gateway, request)
+            sent = await read_model(request, OpenIn, limit=self._gateway.body_limit)
+            return await open_callback(self._gateway, request, sent)
         return await mark_submitted(self._gateway, to_callback_id(callback_id))
 
 
