@@ -18,8 +18,8 @@ from ringback.cli.params import (
     Result,
     Wait,
     check_one_stdin,
+    duration_option,
     to_details,
-    to_duration,
     to_json,
 )
 from ringback.cli.target import Names, Subject, on_activity
@@ -76,11 +76,7 @@ def fail(
     details: Details = None,
     next_retry_delay: Annotated[
         timedelta | None,
-        typer.Option(
-            parser=to_duration,
-            metavar="DURATION",
-            help="How long Temporal waits before the next attempt: 90s, 5m, 2d.",
-        ),
+        duration_option("How long Temporal waits before the next attempt: 90s, 5m, 2d."),
     ] = None,
     wait: Wait = 0,
     as_json: AsJson = False,

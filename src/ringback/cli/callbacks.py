@@ -10,16 +10,23 @@ import typer
 
 from ringback.app.program import run
 from ringback.cli.gateway import call_gateway, operator_client, operator_target
-from ringback.cli.listing import Fields, Record, line_of_vote, print_list, printable
+from ringback.cli.listing import (
+    Fields,
+    Record,
+    line_of_vote,
+    lines_of_facts,
+    print_list,
+    printable,
+)
 from ringback.cli.params import (
     AliasOption,
     AsJson,
     CallbackArgument,
     OptionalCallback,
+    duration_option,
     one_callback,
     to_alias,
     to_callback_id,
-    to_duration,
 )
 from ringback.client.gateway_client import GatewayClient
 from ringback.core.services import SystemClock
@@ -56,16 +63,10 @@ def list_callbacks(
         ),
     ] = None,
     older_than: Annotated[
-        timedelta | None,
-        typer.Option(
-            parser=to_duration, metavar="DURATION", help="Opened at least this long ago: 90m, 2d."
-        ),
+        timedelta | None, duration_option("Opened at least this long ago: 90m, 2d.")
     ] = None,
     newer_than: Annotated[
-        timedelta | None,
-        typer.Option(
-            parser=to_duration, metavar="DURATION", help="Opened at most this long ago: 90m, 2d."
-        ),
+        timedelta | None, duration_option("Opened at most this long ago: 90m, 2d.")
     ] = None,
     overdue: Annotated[
         bool, typer.Option("--overdue", help="Only open callbacks whose deadline has passed.")
@@ -204,17 +205,14 @@ def lines_of(callback: ShownOut) -> list[str]:
     for inner in ("heartbeat", "outcome"):
         facts |= {f"{inner} {name}": value for name, value in (facts.pop(inner) or {}).items()}
     known = {
-        name.replace("_", " "): printable(_plain(value))
+        name.replace("_", " "): _plain(value)
         for name, value in facts.items()
         if value is not None and value not in ({}, [])
     }
-    known |= {_name_of(one): printable(_describe(one)) for one in callback.notifications}
-    width = max(map(len, known))
-    return [f"{name:<{width}}  {value}" for name, value in known.items()]
-
-
-def _name_of(message: NotificationOut) -> str:
-    return printable(f"{message.channel} {message.recipient}".rstrip())
+    known |= {
+        f"{one.channel} {one.recipient}".rstrip(): _describe(one) for one in callback.notifications
+    }
+    return lines_of_facts(known)
 
 
 def _describe(message: NotificationOut) -> str:

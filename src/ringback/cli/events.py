@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from ringback.cli.gateway import call_gateway
-from ringback.cli.listing import Fields, Record, print_list, printable
+from ringback.cli.listing import Fields, Record, lines_of_facts, print_list, printable, say
 from ringback.cli.params import AsJson, to_event_id
 from ringback.core.services import SystemClock
 from ringback.domain.event import EventState
@@ -20,30 +20,26 @@ _FIELDS: Final = Fields(
     narrow=["event", "state", "alias"],
 )
 
-_Source = Annotated[str | None, typer.Option(help="Of this source only: stripe.")]
-_State = Annotated[EventState | None, typer.Option(help="In this state only.")]
-_Alias = Annotated[str | None, typer.Option(help="For this alias only.")]
-_Before = Annotated[str | None, typer.Option(help="Older than this event, for the next page.")]
-_Limit = Annotated[int, typer.Option(min=1, max=MOST_LISTED, help="Maximum number of events.")]
 _EventArgument = Annotated[
     str, typer.Argument(parser=to_event_id, help="The event: ev_…", metavar="EVENT")
-]
-_ToCurrent = Annotated[
-    bool,
-    typer.Option("--to-current", help="Also if its alias leads to another callback than before."),
 ]
 
 events: Final = typer.Typer(invoke_without_command=True)
 
 
+@events.command("list", help="List events, newest first; the same as without `list`.")
 @events.callback()
-def list_by_default(
+def list_events(
     context: typer.Context,
-    source: _Source = None,
-    state: _State = None,
-    alias: _Alias = None,
-    before: _Before = None,
-    limit: _Limit = 50,
+    source: Annotated[str | None, typer.Option(help="Of this source only: stripe.")] = None,
+    state: Annotated[EventState | None, typer.Option(help="In this state only.")] = None,
+    alias: Annotated[str | None, typer.Option(help="For this alias only.")] = None,
+    before: Annotated[
+        str | None, typer.Option(help="Older than this event, for the next page.")
+    ] = None,
+    limit: Annotated[
+        int, typer.Option(min=1, max=MOST_LISTED, help="Maximum number of events.")
+    ] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List what sources sent, newest first; show or replay it.
@@ -51,20 +47,8 @@ def list_by_default(
     A source is configured in ringback.toml. An event is waiting for its alias, matched, ignored,
     unmatched or dead; the reason says why.
     """
-    if context.invoked_subcommand is None:
-        list_events(source, state, alias, before, limit, as_json)
-
-
-@events.command("list")
-def list_events(
-    source: _Source = None,
-    state: _State = None,
-    alias: _Alias = None,
-    before: _Before = None,
-    limit: _Limit = 50,
-    as_json: AsJson = False,
-) -> None:
-    """List events, newest first; the same as without `list`."""
+    if context.invoked_subcommand is not None:
+        return
     filters = {"source": source, "state": state and state.value, "alias": alias, "before": before}
     wanted = {name: value for name, value in filters.items() if value}
     page = call_gateway(lambda client: client.events({**wanted, "limit": str(limit)}))
@@ -100,7 +84,14 @@ def show(
 
 @events.command()
 def replay(
-    event_id: _EventArgument, to_current: _ToCurrent = False, as_json: AsJson = False
+    event_id: _EventArgument,
+    to_current: Annotated[
+        bool,
+        typer.Option(
+            "--to-current", help="Also if its alias leads to another callback than before."
+        ),
+    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Begin an ended event again, with the rules that apply now.
 
@@ -108,12 +99,9 @@ def replay(
     to the callback that has its alias now. The first answer to a callback counts.
     """
     event = call_gateway(lambda client: client.replay_event(event_id, to_current=to_current))
-    if as_json:
-        print(event.model_dump_json())
-        return
     alias = f" for {event.alias}" if event.alias else ""
     reason = f": {event.reason}" if event.reason else ""
-    print(printable(f"{event.id} is {event.state.value}{alias}{reason}"))
+    say(event, f"{event.id} is {event.state.value}{alias}{reason}", as_json=as_json)
 
 
 def _to_record(event: EventOut) -> Record:
@@ -133,13 +121,9 @@ def _lines_of(event: EventRecordOut) -> list[str]:
     facts = json.loads(event.model_dump_json(exclude={"headers", "body", "body_base64"}))
     facts["place"] = f"{facts.pop('position') + 1} of {facts.pop('siblings')}"
     facts |= {f"header {name}": value for name, value in event.headers.items()}
-    known = {
-        name.replace("_", " "): printable(str(value))
-        for name, value in facts.items()
-        if value is not None
-    }
-    width = max(map(len, known))
-    lines = [f"{name:<{width}}  {value}" for name, value in known.items()]
+    lines = lines_of_facts({
+        name.replace("_", " "): str(value) for name, value in facts.items() if value is not None
+    })
     if event.body_base64 is not None:
         return [*lines, "", "body in base64:", event.body_base64]
     return [*lines, "", "body:", *map(printable, (event.body or "").splitlines())]

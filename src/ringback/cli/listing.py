@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from pydantic import BaseModel
 from rich.cells import cell_len, set_cell_size
 
 from ringback.domain.durations import format_instant
@@ -141,6 +142,17 @@ def _block(names: Sequence[str], texts: Mapping[str, str]) -> list[str]:
     first, second, *rest = names
     head = f"{texts[first]}{_GAP}{texts[second]}"
     return [head, *(f"{_GAP}{name} {texts[name]}" for name in rest if texts[name])]
+
+
+def lines_of_facts(facts: Mapping[str, str]) -> list[str]:
+    """Return a line for each name and its value, without control characters."""
+    width = max(map(len, facts))
+    return [printable(f"{name:<{width}}  {value}") for name, value in facts.items()]
+
+
+def say(reply: BaseModel, text: str, *, as_json: bool) -> None:
+    """Print a reply of the gateway as JSON, or `text`."""
+    print(reply.model_dump_json() if as_json else printable(text))
 
 
 def line_of_vote(vote: VoteOut) -> str:

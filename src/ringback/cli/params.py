@@ -11,7 +11,7 @@ import sys
 from base64 import urlsafe_b64decode
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, BinaryIO, Final
+from typing import Annotated, Any, BinaryIO, Final
 
 import typer
 from pydantic_core import from_json
@@ -114,10 +114,10 @@ def read_token(token: str | None, file: Path | None) -> bytes | None:
         msg = "give --token or --token-file, not both"
         raise typer.BadParameter(msg)
     if file is not None:
-        return to_token(_text(_read(str(file))))
+        return to_token(_text(read_file(str(file))))
     if token is None:
         return None
-    return to_token(_text(_read(STDIN)) if token == STDIN else token)
+    return to_token(_text(read_file(STDIN)) if token == STDIN else token)
 
 
 def to_json(source: str | None) -> bytes | None:
@@ -165,15 +165,6 @@ def to_header(text: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def read_file(name: str) -> bytes:
-    """Return the content of a file, or of standard input, byte for byte.
-
-    Raises:
-        typer.BadParameter: It cannot be read, or it is too large.
-    """
-    return _read(name)
-
-
 def check_one_stdin(*sources: str | None) -> None:
     """Check that at most one of `sources` is standard input.
 
@@ -199,12 +190,17 @@ def to_duration(text: str) -> timedelta:
 
 def _body(source: str) -> bytes:
     if source == STDIN or source.startswith("@"):
-        return _read(source.removeprefix("@"))
+        return read_file(source.removeprefix("@"))
     # Bytes of the terminal that are not UTF-8 are not JSON either; the parser refuses them.
     return source.encode("utf-8", "surrogateescape")
 
 
-def _read(source: str) -> bytes:
+def read_file(source: str) -> bytes:
+    """Return the content of a file, or of standard input, byte for byte.
+
+    Raises:
+        typer.BadParameter: It cannot be read, or it is too large.
+    """
     if source == STDIN:
         return _read_from(sys.stdin.buffer)
     try:
@@ -229,6 +225,11 @@ def _text(body: bytes) -> str:
     return body.decode("ascii", "replace")
 
 
+def duration_option(help_: str, *names: str) -> Any:
+    """Return an option whose value is a duration."""
+    return typer.Option(*names, parser=to_duration, metavar="DURATION", help=help_)
+
+
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(help="The port to listen on; 0 selects a free one.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
@@ -236,8 +237,7 @@ CallbackArgument = Annotated[
     str, typer.Argument(parser=to_callback_id, help="The callback: cb_…", metavar="CALLBACK")
 ]
 OptionalCallback = Annotated[
-    str | None,
-    typer.Argument(parser=to_callback_id, help="The callback: cb_…", metavar="CALLBACK"),
+    str | None, typer.Argument(parser=to_callback_id, help="The callback: cb_…", metavar="CALLBACK")
 ]
 AliasOption = Annotated[
     Alias | None,
@@ -251,23 +251,17 @@ AliasOption = Annotated[
 Result = Annotated[
     str | None,
     typer.Option(
-        metavar="JSON",
-        help="The whole result; @FILE reads a file, - reads standard input.",
+        metavar="JSON", help="The whole result; @FILE reads a file, - reads standard input."
     ),
 ]
 Details = Annotated[
     str | None,
-    typer.Option(
-        metavar="JSON",
-        help="Details; @FILE reads a file, - reads standard input.",
-    ),
+    typer.Option(metavar="JSON", help="Details; @FILE reads a file, - reads standard input."),
 ]
 Wait = Annotated[
     int,
     typer.Option(
-        min=0,
-        metavar="SECONDS",
-        help="Wait at most this long until Temporal has the answer.",
+        min=0, metavar="SECONDS", help="Wait at most this long until Temporal has the answer."
     ),
 ]
 

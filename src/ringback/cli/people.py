@@ -1,4 +1,4 @@
-"""Commands about the people who decide on a callback."""
+"""Commands about the people who decide on callbacks: their questions and their votes."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,12 +9,15 @@ import typer
 
 from ringback.app.system import find_os_user
 from ringback.cli.gateway import call_gateway
-from ringback.cli.listing import line_of_vote, printable
+from ringback.cli.listing import Fields, Record, line_of_vote, print_list, say
 from ringback.cli.params import AsJson, CallbackArgument
 from ringback.client.gateway_client import GatewayClient
+from ringback.core.services import SystemClock
 from ringback.domain.errors import GatewayRefusedError
+from ringback.domain.inbox import MOST_LISTED, Scope, Show
 from ringback.domain.policy import EXCLUDED
 from ringback.domain.text_checks import to_key
+from ringback.schemas.inbox import InboxEntryOut
 from ringback.schemas.responses import CallbackOut
 from ringback.schemas.votes import VotesOut
 
@@ -26,6 +29,61 @@ Groups = Annotated[
 Person = Annotated[
     str | None, typer.Option("--by", help="The person (default: your OS user). Not authenticated.")
 ]
+
+
+_INBOX: Final = Fields(
+    ["callback", "deadline", "title", "workflow", "claimed by", "votes", "not sent"],
+    minor=frozenset({"workflow"}),
+    narrow=["title", "deadline", "claimed by"],
+)
+
+
+def inbox(
+    user: Annotated[str | None, typer.Option(help="Whose inbox: ada@example.org.")] = None,
+    group: Annotated[
+        list[str] | None, typer.Option(help="A group of the user; may be repeated.")
+    ] = None,
+    scope: Annotated[
+        Scope | None,
+        typer.Option(help="Default: mine with --user, else groups with --group, else all."),
+    ] = None,
+    show: Annotated[Show, typer.Option(help="Which questions.")] = Show.OPEN,
+    text: Annotated[str, typer.Option(help="Words that must all occur.")] = "",
+    after: Annotated[
+        str | None, typer.Option(help="Begin after this place, for the next page.")
+    ] = None,
+    limit: Annotated[
+        int, typer.Option(min=1, max=MOST_LISTED, help="Maximum number of questions.")
+    ] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List the questions to people, sorted by deadline.
+
+    Without --user and --group it lists the questions to everybody.
+    """
+    filters: dict[str, str | list[str]] = {"show": show.value, "limit": str(limit)}
+    filters |= {"group": group} if group else {}
+    named = {"user": user, "scope": scope and scope.value, "text": text, "after": after}
+    filters |= {name: value for name, value in named.items() if value}
+    page = call_gateway(lambda client: client.inbox(filters))
+    if as_json:
+        print(page.model_dump_json(indent=2))
+        return
+    print_list(_INBOX, [_to_record(one) for one in page.callbacks], now=SystemClock().now())
+    if page.next is not None:
+        typer.echo(f"more: --after {page.next}", err=True)
+
+
+def _to_record(question: InboxEntryOut) -> Record:
+    return {
+        "callback": question.id,
+        "deadline": question.deadline_at,
+        "title": question.title or question.activity_type,
+        "workflow": question.workflow_id,
+        "claimed by": question.claimant,
+        "votes": str(len(question.votes)),
+        "not sent": ", ".join(f"{one.count} by {one.channel}" for one in question.unsent),
+    }
 
 
 def votes(callback_id: CallbackArgument, as_json: AsJson = False) -> None:
@@ -44,7 +102,7 @@ def withdraw(callback_id: CallbackArgument, by: Person = None, as_json: AsJson =
     """Withdraw a vote while nothing is decided."""
     user = _name(by)
     callback = call_gateway(lambda client: _withdraw(client, callback_id, user))
-    _say(callback, f"has no vote of {user} now", as_json=as_json)
+    say(callback, f"{callback.id} has no vote of {user} now", as_json=as_json)
 
 
 def claim(
@@ -57,13 +115,14 @@ def claim(
     user = _name(by)
     with deciding_as(user, group or ()):
         callback = call_gateway(lambda client: client.claim(callback_id, user, group or ()))
-    _say(callback, f"is claimed by {callback.claimant}", as_json=as_json)
+    say(callback, f"{callback.id} is claimed by {callback.claimant}", as_json=as_json)
 
 
 def release(callback_id: CallbackArgument, as_json: AsJson = False) -> None:
     """Release a claimed callback."""
     callback = call_gateway(lambda client: client.release(callback_id))
-    _say(callback, "can be decided by everybody who is asked", as_json=as_json)
+    text = f"{callback.id} can be decided by everybody who is asked"
+    say(callback, text, as_json=as_json)
 
 
 def reassign(
@@ -76,7 +135,7 @@ def reassign(
 ) -> None:
     """Ask other people instead. Votes of people who may no longer decide are removed."""
     callback = call_gateway(lambda client: client.reassign(callback_id, assignees))
-    _say(callback, f"asks {', '.join(assignees)}", as_json=as_json)
+    say(callback, f"{callback.id} asks {', '.join(assignees)}", as_json=as_json)
 
 
 async def _withdraw(client: GatewayClient, callback_id: str, user: str) -> CallbackOut:
@@ -90,10 +149,6 @@ def _name(by: str | None) -> str:
         msg = "name the person with --by: your OS user has no name"
         raise typer.BadParameter(msg)
     return user
-
-
-def _say(callback: CallbackOut, what: str, *, as_json: bool) -> None:
-    print(callback.model_dump_json() if as_json else printable(f"{callback.id} {what}"))
 
 
 _TITLE: Final = "not assigned"

@@ -15,7 +15,7 @@ import typer
 
 from ringback.app.program import run
 from ringback.cli.gateway import operator_client
-from ringback.cli.params import AsJson, to_duration
+from ringback.cli.params import AsJson, duration_option
 from ringback.client.gateway_client import GatewayClient
 from ringback.ports.retention import RecordKind
 from ringback.schemas.retention import EndedOut
@@ -31,10 +31,8 @@ def purge(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Delete nothing, only count.")] = False,
     older_than: Annotated[
         timedelta | None,
-        typer.Option(
-            parser=to_duration,
-            metavar="DURATION",
-            help="What ended so long ago: 30d; default: the gateway's RINGBACK_KEEP_ENDED_FOR.",
+        duration_option(
+            "What ended so long ago: 30d; default: the gateway's RINGBACK_KEEP_ENDED_FOR."
         ),
     ] = None,
     export: Annotated[

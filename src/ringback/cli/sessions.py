@@ -8,8 +8,8 @@ import typer
 
 from ringback.app.system import SystemClock, find_os_user
 from ringback.cli.gateway import call_gateway
-from ringback.cli.listing import Fields, Record, print_list
-from ringback.cli.params import AsJson, to_duration
+from ringback.cli.listing import Fields, Record, print_list, say
+from ringback.cli.params import AsJson, duration_option
 from ringback.schemas.sign_in import SessionOut
 
 sessions: Final = typer.Typer(help="List and revoke the sessions of people.", no_args_is_help=True)
@@ -33,13 +33,7 @@ def sign_in_url(
         bool, typer.Option("--admin", help="Let the user see and manage everybody's callbacks.")
     ] = False,
     good_for: Annotated[
-        timedelta | None,
-        typer.Option(
-            "--for",
-            parser=to_duration,
-            metavar="DURATION",
-            help="How long it can be used: 10m, 2d; default: 1h.",
-        ),
+        timedelta | None, duration_option("How long it can be used: 10m, 2d; default: 1h.", "--for")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -60,7 +54,7 @@ def sign_in_url(
         **({} if name is None else {"name": name}),
     }
     made = call_gateway(lambda client: client.create_sign_in_url(body))
-    print(made.model_dump_json() if as_json else made.url)
+    say(made, made.url, as_json=as_json)
 
 
 @sessions.command("list")
@@ -102,7 +96,7 @@ def revoke(
         raise typer.BadParameter(msg)
     if session_id is not None:
         revoked = call_gateway(lambda client: client.revoke_session(session_id))
-        print(revoked.model_dump_json() if as_json else f"{revoked.id} is revoked")
+        say(revoked, f"{revoked.id} is revoked", as_json=as_json)
     if user is not None:
         count = call_gateway(lambda client: client.revoke_sessions(user))
         print(json.dumps({"revoked": count}) if as_json else f"{count} sessions are revoked")

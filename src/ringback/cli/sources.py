@@ -6,7 +6,7 @@ from typing import Annotated, Final
 import typer
 
 from ringback.cli.gateway import call_gateway
-from ringback.cli.listing import Fields, Record, print_list, printable
+from ringback.cli.listing import Fields, Record, lines_of_facts, print_list, printable
 from ringback.cli.params import AsJson, read_file, to_header
 from ringback.core.services import SystemClock
 from ringback.domain.durations import format_instant
@@ -33,19 +33,15 @@ sources: Final = typer.Typer(invoke_without_command=True)
 _Name = Annotated[str, typer.Argument(help="The source.", metavar="SOURCE")]
 
 
+@sources.command("list", help="List the configured sources; the same as without `list`.")
 @sources.callback()
-def list_by_default(context: typer.Context, as_json: AsJson = False) -> None:
+def list_sources(context: typer.Context, as_json: AsJson = False) -> None:
     """List the configured sources; show one, and what it refused.
 
     The gateway reads them from ringback.toml when it starts. It counts requests since then.
     """
-    if context.invoked_subcommand is None:
-        list_sources(as_json)
-
-
-@sources.command("list")
-def list_sources(as_json: AsJson = False) -> None:
-    """List the configured sources; the same as without `list`."""
+    if context.invoked_subcommand is not None:
+        return
     found = call_gateway(lambda client: client.sources())
     if as_json:
         print(found.model_dump_json(indent=2))
@@ -62,7 +58,11 @@ def show(source: _Name, as_json: AsJson = False) -> None:
     one = next((one for one in found.sources if one.name == source), None)
     if one is None:
         raise UnknownSourceError(source)
-    print(one.model_dump_json(indent=2) if as_json else "\n".join(_lines_of(one)))
+    print(
+        one.model_dump_json(indent=2)
+        if as_json
+        else "\n".join(lines_of_facts({name: value for name, value in _facts_of(one) if value}))
+    )
 
 
 @sources.command()
@@ -154,12 +154,6 @@ def _to_refusal(refusal: RefusedOut) -> Record:
         "bytes": None if refusal.size is None else str(refusal.size),
         "message": refusal.message,
     }
-
-
-def _lines_of(source: SourceOut) -> list[str]:
-    facts = {name: value for name, value in _facts_of(source) if value}
-    width = max(map(len, facts))
-    return [f"{name:<{width}}  {printable(value)}" for name, value in facts.items()]
 
 
 def _facts_of(source: SourceOut) -> Iterator[tuple[str, str]]:
