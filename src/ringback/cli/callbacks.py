@@ -34,8 +34,7 @@ from ringback.domain.alias import Alias
 from ringback.domain.callback import MOVES, State
 from ringback.domain.durations import format_instant
 from ringback.domain.ids import CallbackId
-from ringback.schemas.notifications import NotificationOut
-from ringback.schemas.responses import AuditEntryOut, CallbackOut, ShownOut
+from ringback.schemas.responses import AuditEntryOut, CallbackOut, NotificationOut, ShownOut
 from ringback.schemas.votes import VoteOut
 
 _POLL_EVERY: Final = timedelta(milliseconds=500)

@@ -63,13 +63,14 @@ def serve(
     with bound_socket(host, port, is_shared=process is not None) as listening:
         if process is None:
             _say_where(listening)
-        serve_alone(
+        gateway = serve_alone(
             settings,
             listening,
             with_queues=not no_queues,
             as_json=as_json,
             with_exports=process in {None, 0},
         )
+        run(gateway)
 
 
 def _supervise(

@@ -57,23 +57,6 @@ def _lines(settings: Settings, role: Role, environment: Mapping[str, str]) -> li
     ]
 
 
-def serve_alone(
-    settings: Settings,
-    listening: socket.socket,
-    *,
-    with_queues: bool,
-    as_json: bool,
-    with_exports: bool = True,
-) -> None:
-    """Run a gateway on `listening` until a stop signal."""
-    served = settings.served_at(url_of(listening))
-    run(
-        _serve(
-            served, listening, with_queues=with_queues, as_json=as_json, with_exports=with_exports
-        )
-    )
-
-
 def consume(
     host: Annotated[
         str, typer.Option(help="The address of the port of metrics, RINGBACK_METRICS_PORT.")
@@ -95,7 +78,7 @@ async def _consume(settings: Settings, *, host: str, as_json: bool) -> None:
         await stop_requested()
 
 
-async def _serve(
+async def serve_alone(
     settings: Settings,
     listening: socket.socket,
     *,
@@ -103,11 +86,17 @@ async def _serve(
     as_json: bool,
     with_exports: bool,
 ) -> None:
+    """Run a gateway on `listening` until a stop signal."""
+    url = url_of(listening)
     async with AsyncExitStack() as stack:
         await enter_gateway(
-            stack, settings, listening, with_queues=with_queues, with_exports=with_exports
+            stack,
+            settings.served_at(url),
+            listening,
+            with_queues=with_queues,
+            with_exports=with_exports,
         )
-        say_ready(url_of(listening), as_json=as_json)
+        say_ready(url, as_json=as_json)
         await stop_requested()
 
 

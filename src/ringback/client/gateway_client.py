@@ -13,8 +13,7 @@ from ringback.domain.alias import Alias
 from ringback.domain.exact_json import members
 from ringback.domain.outcome import Completed, Failed
 from ringback.schemas.events import EventRecordOut, EventsOut
-from ringback.schemas.inbox import InboxOut
-from ringback.schemas.notifications import ChannelTestOut
+from ringback.schemas.inbox import ChannelTestOut, InboxOut
 from ringback.schemas.responses import (
     AuditEntryOut,
     AuditTrailOut,

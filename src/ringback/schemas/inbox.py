@@ -1,4 +1,4 @@
-"""Models of the inbox in the operator API."""
+"""The inbox, and the test of a channel that notifies people."""
 
 from typing import Annotated
 
@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 from ringback.domain.inbox import LONGEST_SEARCH, MOST_LISTED, Scope, Show
 from ringback.domain.text_checks import LONGEST_NAME
 from ringback.schemas.responses import CallbackOut
+from ringback.schemas.values import Text
 from ringback.schemas.votes import VoteOut
 
 _Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
@@ -49,3 +50,19 @@ class InboxOut(BaseModel):
 
     callbacks: list[InboxEntryOut]
     next: str | None = Field(description="Pass it as `after`; null at the end of the list.")
+
+
+class ChannelTestIn(BaseModel, extra="forbid"):
+    """A channel to test."""
+
+    channel: Text = Field(
+        description="As in `notify`: `mail`, `slack:#finance` or a configured name."
+    )
+    to: Text | None = Field(None, description="The recipient, for `mail`.")
+
+
+class ChannelTestOut(BaseModel):
+    """The result of a test message."""
+
+    sent: bool
+    error: str | None = Field(description="Why it was not sent.")

@@ -7,9 +7,10 @@ from pydantic import AwareDatetime, BaseModel, Field, model_validator
 from ringback.domain.callback import State
 from ringback.domain.link import Verb
 from ringback.schemas.options import DefaultAnswer, OptionsIn
-from ringback.schemas.values import ID_PATTERN, Duration, Name, TaskToken, Text, Timeout
+from ringback.schemas.values import ID_PATTERN, Duration, Json, Name, TaskToken, Text, Timeout
 
 MOST_LISTED: Final = 1000
+MOST_ANSWERS: Final = 1000
 
 
 class ListIn(BaseModel, extra="forbid"):
@@ -144,3 +145,29 @@ class LinkIn(BaseModel, extra="forbid"):
     good_for: Duration | None = Field(
         None, alias="for", description="How long it is valid, from now."
     )
+
+
+class AnswerIn(BaseModel, extra="forbid"):
+    """One of many answers, to a callback or to the callback that an alias leads to."""
+
+    callback: Text | None = Field(None, description="The callback's id.")
+    alias: Text | None = Field(None, description="An alias, instead of the id.")
+    verb: Literal["complete", "fail", "cancel"]
+    body: Json = Field(
+        None,
+        repr=False,
+        description="The body that `POST …/{verb}` accepts; leave it out for none.",
+    )
+
+    @model_validator(mode="after")
+    def _has_one_name(self) -> Self:
+        if (self.callback is None) is (self.alias is None):
+            msg = "name the callback by `callback` or by `alias`"
+            raise ValueError(msg)
+        return self
+
+
+class AnswersIn(BaseModel, extra="forbid"):
+    """Many answers."""
+
+    answers: list[AnswerIn] = Field(min_length=1, max_length=MOST_ANSWERS)

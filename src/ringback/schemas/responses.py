@@ -5,16 +5,13 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from ringback.schemas.answers import HeartbeatOut, PollOut
-from ringback.schemas.notifications import NotificationOut
-
 CallbackId = Annotated[str, Field(examples=["cb_0dj0q6nk5g1e2b3a4c5d6e7f8g"])]
 State = Annotated[str, Field(examples=["applied"])]
 Url = Annotated[str, Field(repr=False, examples=["https://ring.example/c/k1.…"])]
 
 
-class OutcomeOut(BaseModel):
-    """The accepted answer, without its body."""
+class _EndingOut(BaseModel):
+    """How an answer ends the activity, without its body."""
 
     id: str = Field(examples=["oc_0dj0q6nk5g1e2b3a4c5d6e7f8g"])
     kind: str = Field(description="completed, failed or canceled.", examples=["completed"])
@@ -22,6 +19,11 @@ class OutcomeOut(BaseModel):
     type: str | None = None
     non_retryable: bool | None = None
     next_retry_delay: float | None = Field(None, description="In seconds.")
+
+
+class OutcomeOut(_EndingOut):
+    """The accepted answer, without its body."""
+
     accepted_at: datetime
     is_default: bool = Field(description="Whether it is the default answer.")
     tries: int
@@ -30,6 +32,40 @@ class OutcomeOut(BaseModel):
     proof: dict[str, Any] | None = Field(
         description="The proof of how it ended.", examples=[{"by": "reply"}]
     )
+
+
+class HeartbeatOut(BaseModel):
+    """The heartbeats of the latest attempt."""
+
+    by: str = Field(description="sender or gateway.", examples=["sender"])
+    timeout: float | None = Field(description="Its heartbeat timeout, in seconds.")
+    heartbeat_received_at: datetime | None = Field(description="When the sender last sent one.")
+    heartbeat_sent_at: datetime | None = Field(description="When Ringback last sent one.")
+    heartbeat_due_at: datetime | None = Field(description="When Ringback sends the next one.")
+
+
+class PollOut(BaseModel):
+    """The polls of the sender by a worker."""
+
+    every: float | None = Field(description="The interval, in seconds; null: only at the deadline.")
+    due_at: datetime | None = Field(description="When Ringback requests the next one.")
+    requested_at: datetime | None = Field(
+        description="When the one was requested whose result is missing."
+    )
+    is_over: bool = Field(description="Whether no poll follows.")
+
+
+class NotificationOut(BaseModel):
+    """A message to a person or a channel."""
+
+    channel: str = Field(examples=["mail"])
+    recipient: str = Field(examples=["user:ada@example.org"])
+    state: str = Field(description="waiting, sent, retrying or failed.", examples=["sent"])
+    sent_at: datetime | None = Field(description="When the first message was sent.")
+    reminded_at: datetime | None = Field(description="When the latest that asks was sent.")
+    due_at: datetime | None = Field(description="When the next message or try is due.")
+    tries: int = Field(description="The tries since the last success.")
+    last_error: str | None
 
 
 class CallbackOut(BaseModel):
@@ -112,18 +148,10 @@ class AuditTrailOut(BaseModel):
     entries: list[AuditEntryOut]
 
 
-class AnswerOut(BaseModel):
+class AnswerOut(_EndingOut):
     """An answer with which the attempt may end."""
 
-    id: str = Field(
-        description="The id of the outcome.", examples=["oc_0dj0q6nk5g1e2b3a4c5d6e7f8g"]
-    )
-    kind: str = Field(description="completed, failed or canceled.", examples=["completed"])
     body: Any = Field(None, repr=False, description="Result or details; absent if there are none.")
-    message: str | None = None
-    type: str | None = None
-    non_retryable: bool | None = None
-    next_retry_delay: float | None = Field(None, description="In seconds.")
 
 
 class OpenedOut(BaseModel):

@@ -41,7 +41,7 @@ from ringback.gateway.gateway import Gateway, GatewayOf
 from ringback.gateway.receipts import Wait, encode_receipt, reply_with_receipt, status_of
 from ringback.gateway.replies import to_full_problem
 from ringback.gateway.view import to_heartbeat_reply
-from ringback.schemas.answers import AnswerIn, AnswersIn
+from ringback.schemas.requests import AnswerIn, AnswersIn
 from ringback.schemas.responses import CheckedOut, ReceiptOut, ResultsOut, SignOut
 
 MOST_BYTES: Final = 4 * 1024 * 1024

@@ -14,8 +14,13 @@ from ringback.gateway.api.bodies import Body
 from ringback.gateway.api.openapi import new_router
 from ringback.gateway.gateway import GatewayOf
 from ringback.ports.notifications import Sent
-from ringback.schemas.inbox import InboxEntryOut, InboxIn, InboxOut
-from ringback.schemas.notifications import ChannelTestIn, ChannelTestOut
+from ringback.schemas.inbox import (
+    ChannelTestIn,
+    ChannelTestOut,
+    InboxEntryOut,
+    InboxIn,
+    InboxOut,
+)
 
 router = new_router("/inbox")
 notifications_router = new_router("/notifications")
