@@ -1,5 +1,6 @@
 """Routes for operators: create sign-in URLs, list sessions and revoke them."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import Path, Query, Response
@@ -82,16 +83,10 @@ async def revoke_sessions(
 
 def _to_session_out(session: Session) -> SessionOut:
     person = session.person
-    return SessionOut(
-        id=session.id,
-        user=person.user,
-        name=person.name,
-        groups=sorted(person.groups),
-        admin=person.is_admin,
-        signed_in_by=person.proof_source.value,
-        user_agent=session.user_agent,
-        created_at=session.created_at,
-        seen_at=session.seen_at,
-        expires_at=session.expires_at,
-        revoked_at=session.revoked_at,
-    )
+    return SessionOut.model_validate({
+        **asdict(session),
+        **asdict(person),
+        "admin": person.is_admin,
+        "signed_in_by": person.proof_source.value,
+        "groups": sorted(person.groups),
+    })

@@ -156,15 +156,8 @@ async def whoami(gateway: GatewayOf, key: KeyOf) -> WhoamiOut:
 
 
 def _to_attempt_ref(activity: ActivityIn) -> AttemptRef:
-    return AttemptRef(
-        activity.namespace,
-        activity.workflow_id,
-        activity.run_id,
-        activity.activity_id,
-        activity.attempt,
-        activity.task_token,
-        None if activity.info is None else AttemptInfo(**dict(activity.info)),
-    )
+    info = None if activity.info is None else AttemptInfo(**dict(activity.info))
+    return AttemptRef(**{**dict(activity), "info": info})
 
 
 def _to_options(asked: OptionsIn, texts: Mapping[str, bytes]) -> CallbackOptions:
