@@ -28,7 +28,7 @@ from ringback.cli.params import (
     to_alias,
     to_callback_id,
 )
-from ringback.client.gateway_client import GatewayClient
+from ringback.client.gateway_client import Filters, GatewayClient
 from ringback.core.services import SystemClock
 from ringback.domain.alias import Alias
 from ringback.domain.callback import MOVES, State
@@ -85,7 +85,7 @@ def list_callbacks(
 ) -> None:
     """List callbacks, the oldest first."""
     opened_after = None if newer_than is None else SystemClock().now() - newer_than
-    filters = {
+    filters: Filters = {
         "state": [one.value for one in state or []],
         "workflow_id": workflow_id,
         "workflow_type": workflow_type,
@@ -98,8 +98,7 @@ def list_callbacks(
         "after": after,
         "limit": str(limit),
     }
-    wanted = {name: value for name, value in filters.items() if value is not None}
-    page = call_gateway(lambda client: client.page(wanted))
+    page = call_gateway(lambda client: client.page(filters))
     if as_json:
         print(page.model_dump_json())
         return

@@ -49,9 +49,14 @@ def list_events(
     """
     if context.invoked_subcommand is not None:
         return
-    filters = {"source": source, "state": state and state.value, "alias": alias, "before": before}
-    wanted = {name: value for name, value in filters.items() if value}
-    page = call_gateway(lambda client: client.events({**wanted, "limit": str(limit)}))
+    filters = {
+        "source": source or None,
+        "state": state and state.value,
+        "alias": alias or None,
+        "before": before or None,
+        "limit": str(limit),
+    }
+    page = call_gateway(lambda client: client.events(filters))
     if as_json:
         print(page.model_dump_json(indent=2))
         return

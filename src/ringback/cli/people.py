@@ -11,7 +11,7 @@ from ringback.app.system import find_os_user
 from ringback.cli.gateway import call_gateway
 from ringback.cli.listing import Fields, Record, line_of_vote, print_list, say
 from ringback.cli.params import AsJson, CallbackArgument
-from ringback.client.gateway_client import GatewayClient
+from ringback.client.gateway_client import Filters, GatewayClient
 from ringback.core.services import SystemClock
 from ringback.domain.errors import GatewayRefusedError
 from ringback.domain.inbox import MOST_LISTED, Scope, Show
@@ -61,10 +61,15 @@ def inbox(
 
     Without --user and --group it lists the questions to everybody.
     """
-    filters: dict[str, str | list[str]] = {"show": show.value, "limit": str(limit)}
-    filters |= {"group": group} if group else {}
-    named = {"user": user, "scope": scope and scope.value, "text": text, "after": after}
-    filters |= {name: value for name, value in named.items() if value}
+    filters: Filters = {
+        "user": user or None,
+        "group": group,
+        "scope": scope and scope.value,
+        "show": show.value,
+        "text": text,
+        "after": after or None,
+        "limit": str(limit),
+    }
     page = call_gateway(lambda client: client.inbox(filters))
     if as_json:
         print(page.model_dump_json(indent=2))

@@ -33,7 +33,8 @@ from ringback.schemas.sign_in import RevokedOut, SessionOut, SessionsOut, SignIn
 from ringback.schemas.sources import RefusalsOut, SourcesOut, SourceTestOut
 from ringback.schemas.votes import DigestOut, VoteOut, VotesOut
 
-Filters: TypeAlias = Mapping[str, str | Sequence[str]]
+Filters: TypeAlias = Mapping[str, str | Sequence[str] | None]
+"""Query parameters; those that are `None` are left out."""
 
 _SLOW: Final = timedelta(minutes=1)
 """How much longer than others a call takes that reads or deletes many rows, or asks Temporal."""
@@ -117,11 +118,11 @@ class GatewayClient(Caller):
 
     async def page(self, filters: Filters) -> PageOut:
         """Return a page of callbacks; `filters` are those of `ListIn`."""
-        return await self._get(PageOut, "/v1/callbacks", params=filters)
+        return await self._get(PageOut, "/v1/callbacks", filters)
 
     async def inbox(self, filters: Filters) -> InboxOut:
         """Return a page of an inbox; `filters` are those of `InboxIn`."""
-        return await self._get(InboxOut, "/v1/inbox", params=filters)
+        return await self._get(InboxOut, "/v1/inbox", filters)
 
     async def show(self, named: str | Alias) -> ShownOut:
         """Return a callback with its result schema."""
@@ -193,8 +194,7 @@ class GatewayClient(Caller):
 
     async def list_sessions(self, *, user: str | None) -> list[SessionOut]:
         """Return the sessions of people, or of one user, the newest first."""
-        params = {} if user is None else {"user": user}
-        return (await self._get(SessionsOut, "/v1/sessions", params=params)).sessions
+        return (await self._get(SessionsOut, "/v1/sessions", {"user": user})).sessions
 
     async def revoke_session(self, session_id: str) -> SessionOut:
         """Revoke a session."""
@@ -207,7 +207,7 @@ class GatewayClient(Caller):
 
     async def export_ended(self, filters: Filters) -> EndedOut:
         """Return a page of what has ended; `filters` are those of `EndedIn`."""
-        return await self._get(EndedOut, "/v1/ended", params=filters, patience=_SLOW)
+        return await self._get(EndedOut, "/v1/ended", filters, patience=_SLOW)
 
     async def purge(self, body: Mapping[str, object]) -> PurgedOut:
         """Delete a batch of what has ended; `body` is a `PurgeIn`."""
@@ -220,7 +220,7 @@ class GatewayClient(Caller):
 
     async def events(self, filters: Filters) -> EventsOut:
         """Return a page of events of sources; `filters` are those of `EventsIn`."""
-        return await self._get(EventsOut, "/v1/events", params=filters)
+        return await self._get(EventsOut, "/v1/events", filters)
 
     async def event(self, event_id: str) -> EventRecordOut:
         """Return all that is stored of an event."""
@@ -250,8 +250,11 @@ class GatewayClient(Caller):
         given = {"body_base64": b64encode(body).decode(), "headers": dict(headers)}
         return await self._post(SourceTestOut, _path("sources", source, "test"), given)
 
-    async def _get(self, model: type[M], path: str, **options: Any) -> M:
-        return parse(model, await self.call("GET", path, **options))
+    async def _get(
+        self, model: type[M], path: str, filters: Filters | None = None, **options: Any
+    ) -> M:
+        params = {name: one for name, one in (filters or {}).items() if one is not None}
+        return parse(model, await self.call("GET", path, params=params, **options))
 
     async def _post(self, model: type[M], path: str, body: object = None, **options: Any) -> M:
         """Post JSON: bytes as they are, and other values encoded."""

@@ -7,7 +7,6 @@ from hashlib import sha256
 from shlex import quote
 from typing import Any, Final
 
-from ringback.core.heartbeats import HeartbeatReply
 from ringback.core.status import CallbackStatus
 from ringback.domain.callback import Callback, State
 from ringback.domain.durations import format_instant
@@ -53,16 +52,6 @@ def to_view(seen: CallbackStatus, link: Link, url: str) -> dict[str, Any]:
         "link_expires_at": _text(link.expires_at),
         "result_schema": None if schema is None else json.loads(schema),
         "examples": _examples(usable, _with_form(callback, schema), url),
-    }
-
-
-def to_heartbeat_reply(reply: HeartbeatReply) -> dict[str, Any]:
-    """Return the reply to a heartbeat, as JSON."""
-    return {
-        "cancel_requested": reply.response.cancel_requested,
-        "paused": reply.response.paused,
-        "reset": reply.response.reset,
-        "deadline": _text(reply.deadline_at),
     }
 
 

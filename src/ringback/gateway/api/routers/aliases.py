@@ -15,8 +15,8 @@ from ringback.gateway.api.routers.answers import (
     FAILS,
     HEARTBEATS,
     Answer,
+    accept_heartbeat,
     answer_by_key,
-    heartbeat_by_key,
 )
 from ringback.gateway.api.routers.callbacks import show_callback, to_callback_out
 from ringback.gateway.gateway import GatewayOf
@@ -117,4 +117,4 @@ async def cancel_alias(answer: _ByAlias) -> Response:
 )
 async def heartbeat_alias(gateway: GatewayOf, callback_id: _OfAlias, request: Request) -> SignOut:
     """Return Temporal's latest reply. Without a body the last details stay."""
-    return await heartbeat_by_key(gateway, callback_id, request)
+    return await accept_heartbeat(gateway, callback_id, request)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Annotated, Any, Final, TypeAlias
 
@@ -40,7 +41,6 @@ from ringback.gateway.body_budget import release_bytes
 from ringback.gateway.gateway import Gateway, GatewayOf
 from ringback.gateway.receipts import Wait, encode_receipt, reply_with_receipt, status_of
 from ringback.gateway.replies import to_full_problem
-from ringback.gateway.view import to_heartbeat_reply
 from ringback.schemas.requests import AnswerIn, AnswersIn
 from ringback.schemas.responses import CheckedOut, ReceiptOut, ResultsOut, SignOut
 
@@ -103,7 +103,7 @@ async def heartbeat_callback(
     gateway: GatewayOf, callback_id: IdInPath, request: Request
 ) -> SignOut:
     """Return Temporal's latest reply. Without a body the last details stay."""
-    return await heartbeat_by_key(gateway, callback_id, request)
+    return await accept_heartbeat(gateway, callback_id, request)
 
 
 @router.post(
@@ -154,15 +154,17 @@ async def answer_callbacks(gateway: GatewayOf, key: KeyOf, given: _Answers) -> R
     return JSONResponse({"results": results})
 
 
-async def heartbeat_by_key(gateway: Gateway, callback_id: CallbackId, request: Request) -> SignOut:
-    """Accept the heartbeat in the body of a request with an API key.
+async def accept_heartbeat(
+    gateway: Gateway, callback_id: CallbackId, request: Request, *, serial: int | None = None
+) -> SignOut:
+    """Accept the heartbeat in the body of a request with an API key, or a link's with `serial`.
 
     Raises:
         RingbackError: The body cannot be read, or `HeartbeatService.heartbeat` refuses it.
     """
     details = await read_json(request, limit=gateway.body_limit)
-    reply = await gateway.heartbeat_service.heartbeat(callback_id, details)
-    return SignOut(**to_heartbeat_reply(reply))
+    reply = await gateway.heartbeat_service.heartbeat(callback_id, details, serial=serial)
+    return SignOut(**asdict(reply.response), deadline=reply.deadline_at)
 
 
 async def answer_by_key(

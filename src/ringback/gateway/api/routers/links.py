@@ -19,8 +19,7 @@ from ringback.gateway.api.openapi import (
     OF_AN_ANSWER,
     problems,
 )
-from ringback.gateway.api.routers.answers import Answer
-from ringback.gateway.body import read_json
+from ringback.gateway.api.routers.answers import Answer, accept_heartbeat
 from ringback.gateway.gateway import Gateway, GatewayOf
 from ringback.gateway.identity.person import find_person
 from ringback.gateway.page import api_page, front_page, wants_page
@@ -32,7 +31,6 @@ from ringback.gateway.view import (
     has_changed,
     is_ahead,
     is_one_of,
-    to_heartbeat_reply,
     to_view,
 )
 from ringback.schemas.responses import HealthOut, ReadyOut, ReceiptOut, SignOut, ViewOut
@@ -148,11 +146,7 @@ async def cancel_link(answer: _ByLink) -> Response:
 async def heartbeat_link(gateway: GatewayOf, request: Request, link: SignedLink) -> SignOut:
     """Return Temporal's latest reply. Without a body the last details stay."""
     verified = gateway.verify(link, Verb.HEARTBEAT)
-    details = await read_json(request, limit=gateway.body_limit)
-    reply = await gateway.heartbeat_service.heartbeat(
-        verified.callback_id, details, serial=verified.serial
-    )
-    return SignOut(**to_heartbeat_reply(reply))
+    return await accept_heartbeat(gateway, verified.callback_id, request, serial=verified.serial)
 
 
 @probes.head("/healthz", include_in_schema=False)
