@@ -161,11 +161,13 @@ def describe(app: FastAPI) -> dict[str, Any]:
 
 
 def _complete(operation: dict[str, Any], route: APIRoute) -> Iterator[type[BaseModel]]:
-    """Add what the dependencies of a route say to its operation; yield the models of bodies."""
+    """Add what a route does not say itself to its operation; yield the models of bodies."""
     responses = operation["responses"]
     # FastAPI adds its own 422 to every route with parameters.
     if "HTTPValidationError" in str(responses.get("422")):
         del responses["422"]
+    # What a path names may not exist.
+    statuses = {404} if "{" in route.path else set[int]()
     for dependency in route.dependant.dependencies:
         match dependency.call:
             case Requires(roles=roles):
@@ -173,7 +175,8 @@ def _complete(operation: dict[str, Any], route: APIRoute) -> Iterator[type[BaseM
             case ReadBody(model=model):
                 yield model
                 operation |= _takes(model)
-                responses |= {str(status): one for status, one in problems(*OF_A_BODY).items()}
+                statuses |= set(OF_A_BODY)
+    responses |= {str(status): one for status, one in problems(*statuses).items()}
 
 
 def _example_of(schema: dict[str, Any], schemas: dict[str, Any]) -> Any:

@@ -37,7 +37,7 @@ _OfAlias = Annotated[CallbackId, Depends(_find_callback)]
     "/callbacks/{id}/aliases/{alias:path}",
     summary="Add an alias to a callback",
     dependencies=requires(Act.CHANGE_ALIASES),
-    responses=problems(404, 409, 410),
+    responses=problems(409, 410),
 )
 async def add_alias(
     *, gateway: GatewayOf, callback_id: IdInPath, alias: AliasInPath, key: KeyOf
@@ -53,7 +53,6 @@ async def add_alias(
     "/callbacks/{id}/aliases/{alias:path}",
     summary="Remove an alias from a callback",
     dependencies=requires(Act.CHANGE_ALIASES),
-    responses=problems(404),
 )
 async def remove_alias(
     *, gateway: GatewayOf, callback_id: IdInPath, alias: AliasInPath, key: KeyOf
@@ -66,7 +65,7 @@ async def remove_alias(
     "/aliases/{alias:path}",
     summary="Show the callback that an alias leads to",
     dependencies=requires(Act.VIEW),
-    responses=problems(404, 410),
+    responses=problems(410),
 )
 async def show_alias(gateway: GatewayOf, callback_id: _OfAlias) -> ShownOut:
     """Return what `GET /v1/callbacks/{id}` returns. 410 names the callback that had it last."""

@@ -26,11 +26,7 @@ from ringback.schemas.responses import AuditTrailOut, CallbackOut, LinkOut, Page
 router = new_router("/callbacks")
 
 
-@router.get(
-    "",
-    summary="List callbacks, oldest first",
-    dependencies=requires(Act.VIEW),
-)
+@router.get("", summary="List callbacks, oldest first", dependencies=requires(Act.VIEW))
 async def list_callbacks(gateway: GatewayOf, filters: Annotated[ListIn, Query()]) -> PageOut:
     """Return a page by ascending id. Pass `next` as `after` until it is null.
 
@@ -46,12 +42,7 @@ async def list_callbacks(gateway: GatewayOf, filters: Annotated[ListIn, Query()]
     )
 
 
-@router.get(
-    "/{id}",
-    summary="Show a callback",
-    dependencies=requires(Act.VIEW),
-    responses=problems(404),
-)
+@router.get("/{id}", summary="Show a callback", dependencies=requires(Act.VIEW))
 async def show_callback(gateway: GatewayOf, callback_id: IdInPath) -> ShownOut:
     """Return a callback without its link and without the body of its answer."""
     callback = await get_callback(gateway.store, callback_id)
@@ -65,10 +56,7 @@ async def show_callback(gateway: GatewayOf, callback_id: IdInPath) -> ShownOut:
 
 
 @router.get(
-    "/{id}/audit",
-    summary="List what happened to a callback",
-    dependencies=requires(Act.VIEW),
-    responses=problems(404),
+    "/{id}/audit", summary="List what happened to a callback", dependencies=requires(Act.VIEW)
 )
 async def show_audit_trail(gateway: GatewayOf, callback_id: IdInPath) -> AuditTrailOut:
     """Return the audit trail, oldest first."""
@@ -81,7 +69,7 @@ async def show_audit_trail(gateway: GatewayOf, callback_id: IdInPath) -> AuditTr
     "/{id}/extend",
     summary="Extend the deadline of a callback",
     dependencies=requires(Act.EXTEND),
-    responses=problems(404, 409),
+    responses=problems(409),
 )
 async def extend_deadline(
     *, gateway: GatewayOf, callback_id: IdInPath, key: KeyOf, asked: Body[ExtendIn]
@@ -92,10 +80,7 @@ async def extend_deadline(
 
 
 @router.post(
-    "/{id}/revoke",
-    summary="Revoke all links of a callback",
-    dependencies=requires(Act.REVOKE),
-    responses=problems(404),
+    "/{id}/revoke", summary="Revoke all links of a callback", dependencies=requires(Act.REVOKE)
 )
 async def revoke_links(gateway: GatewayOf, callback_id: IdInPath, key: KeyOf) -> CallbackOut:
     """Revoke all links made so far. The callback stays open; `POST …/link` creates a new one."""
@@ -106,7 +91,7 @@ async def revoke_links(gateway: GatewayOf, callback_id: IdInPath, key: KeyOf) ->
     "/{id}/redeliver",
     summary="Deliver a parked answer again",
     dependencies=requires(Act.REDELIVER),
-    responses=problems(404, 409),
+    responses=problems(409),
 )
 async def redeliver_answer(gateway: GatewayOf, callback_id: IdInPath) -> CallbackOut:
     """Deliver again after you fixed the cause. Make sure that no attempt ended with this answer."""
@@ -117,7 +102,7 @@ async def redeliver_answer(gateway: GatewayOf, callback_id: IdInPath) -> Callbac
     "/{id}/give-up",
     summary="Give a parked answer up",
     dependencies=requires(Act.GIVE_UP),
-    responses=problems(404, 409),
+    responses=problems(409),
 )
 async def give_up_answer(
     *, gateway: GatewayOf, callback_id: IdInPath, key: KeyOf, asked: Body[GiveUpIn]
@@ -132,12 +117,7 @@ async def give_up_answer(
     return to_callback_out(await gateway.give_up_service.give_up(callback_id, giving_up))
 
 
-@router.post(
-    "/{id}/link",
-    summary="Create a link to a callback",
-    dependencies=requires(Act.LINK),
-    responses=problems(404),
-)
+@router.post("/{id}/link", summary="Create a link to a callback", dependencies=requires(Act.LINK))
 async def create_link(
     *,
     gateway: GatewayOf,

@@ -68,7 +68,7 @@ async def show_event(gateway: GatewayOf, event_id: _EventInPath) -> EventRecordO
     "/{event}/replay",
     summary="Replay an event of a source",
     dependencies=requires(Act.EVENTS),
-    responses=problems(404, 409),
+    responses=problems(409),
 )
 async def replay_event(
     *, gateway: GatewayOf, event_id: _EventInPath, key: KeyOf, to_current: _ToCurrent = False
@@ -149,10 +149,7 @@ _Trial = Annotated[
 
 
 @sources_router.post(
-    "/{source}/test",
-    summary="Try a request on a source",
-    dependencies=requires(Act.EVENTS),
-    responses=problems(404),
+    "/{source}/test", summary="Try a request on a source", dependencies=requires(Act.EVENTS)
 )
 async def test_source(gateway: GatewayOf, source: SourceInPath, asked: _Trial) -> SourceTestOut:
     """Return what the source would do with a request, event by event. Nothing is stored.

@@ -41,9 +41,7 @@ async def list_inbox(gateway: GatewayOf, filters: Annotated[InboxIn, Query()]) -
 
 
 @notifications_router.post(
-    "/test",
-    summary="Send a test message through a channel",
-    dependencies=requires(Act.NOTIFY),
+    "/test", summary="Send a test message through a channel", dependencies=requires(Act.NOTIFY)
 )
 async def test_channel(gateway: GatewayOf, asked: Body[ChannelTestIn]) -> ChannelTestOut:
     """Send one message now, and return the result. It is not retried."""

@@ -9,7 +9,7 @@ from ringback.domain.api_key import Act
 from ringback.domain.person import Session, SessionId
 from ringback.gateway.api.access import requires
 from ringback.gateway.api.bodies import Body
-from ringback.gateway.api.openapi import new_router, problems
+from ringback.gateway.api.openapi import new_router
 from ringback.gateway.gateway import GatewayOf
 from ringback.gateway.identity.login import ONE_TIME
 from ringback.schemas.sign_in import (
@@ -56,12 +56,7 @@ async def list_sessions(
     return SessionsOut(sessions=[_to_session_out(session) for session in found])
 
 
-@router.delete(
-    "/sessions/{id}",
-    summary="Revoke a session",
-    dependencies=requires(Act.SESSIONS),
-    responses=problems(404),
-)
+@router.delete("/sessions/{id}", summary="Revoke a session", dependencies=requires(Act.SESSIONS))
 async def revoke_session(
     gateway: GatewayOf, session_id: Annotated[str, Path(alias="id", pattern=ID_PATTERN)]
 ) -> SessionOut:
@@ -70,9 +65,7 @@ async def revoke_session(
 
 
 @router.delete(
-    "/sessions",
-    summary="Revoke all sessions of a user",
-    dependencies=requires(Act.SESSIONS),
+    "/sessions", summary="Revoke all sessions of a user", dependencies=requires(Act.SESSIONS)
 )
 async def revoke_sessions(
     gateway: GatewayOf, user: Annotated[Name, Query(description="The user.")]

@@ -24,12 +24,7 @@ from ringback.schemas.votes import ClaimIn, DetailsIn, DigestOut, ReassignIn, Vo
 router = new_router("/callbacks")
 
 
-@router.get(
-    "/{id}/votes",
-    summary="List the votes on a callback",
-    dependencies=requires(Act.VIEW),
-    responses=problems(404),
-)
+@router.get("/{id}/votes", summary="List the votes on a callback", dependencies=requires(Act.VIEW))
 async def list_votes(gateway: GatewayOf, callback_id: IdInPath) -> VotesOut:
     """Return the votes that count, oldest first, without their forms."""
     callback = await get_callback(gateway.store, callback_id)
@@ -74,7 +69,7 @@ async def vote(
     "/{id}/votes/{user:path}",
     summary="Withdraw the vote of a person",
     dependencies=requires(Act.VOTE),
-    responses=problems(404, 410, 422),
+    responses=problems(410, 422),
 )
 async def withdraw_vote(
     *,
@@ -98,7 +93,7 @@ async def withdraw_vote(
     "/{id}/claim",
     summary="Claim a callback for a person",
     dependencies=requires(Act.ASSIGN),
-    responses=problems(404, 409, 410),
+    responses=problems(409, 410),
 )
 async def claim_callback(
     *, gateway: GatewayOf, callback_id: IdInPath, key: KeyOf, asked: Body[ClaimIn]
@@ -112,7 +107,7 @@ async def claim_callback(
     "/{id}/release",
     summary="Release a claimed callback",
     dependencies=requires(Act.ASSIGN),
-    responses=problems(404, 410),
+    responses=problems(410),
 )
 async def release_callback(gateway: GatewayOf, callback_id: IdInPath, key: KeyOf) -> CallbackOut:
     """Let everybody who is asked decide again."""
@@ -123,7 +118,7 @@ async def release_callback(gateway: GatewayOf, callback_id: IdInPath, key: KeyOf
     "/{id}/reassign",
     summary="Ask other people",
     dependencies=requires(Act.ASSIGN),
-    responses=problems(404, 410),
+    responses=problems(410),
 )
 async def reassign_callback(
     *, gateway: GatewayOf, callback_id: IdInPath, key: KeyOf, asked: Body[ReassignIn]
@@ -141,7 +136,7 @@ _Details = Annotated[DetailsIn, Depends(ReadBody(DetailsIn, lambda _: 2 * SMALL)
     "/{id}/details",
     summary="Change the details of the subject",
     dependencies=requires(Act.CHANGE_DETAILS),
-    responses=problems(404, 410),
+    responses=problems(410),
 )
 async def change_details(
     *, gateway: GatewayOf, callback_id: IdInPath, key: KeyOf, asked: _Details

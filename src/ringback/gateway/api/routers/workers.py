@@ -77,7 +77,6 @@ async def open_callback(gateway: GatewayOf, request: Request, sent: ExactBody[Op
     summary="Report that the request was submitted: no later attempt submits it again",
     dependencies=requires(Act.SUBMIT),
     status_code=204,
-    responses=problems(404),
 )
 async def mark_submitted(gateway: GatewayOf, callback_id: IdInPath) -> Response:
     """Record the submission. Only the first report counts; it is safe to repeat."""
@@ -95,7 +94,7 @@ async def _mark_submitted(gateway: Gateway, callback_id: CallbackId) -> None:
     summary="Report that the attempt continues with its answer",
     dependencies=requires(Act.SUBMIT),
     status_code=204,
-    responses=problems(404, 410),
+    responses=problems(410),
 )
 async def confirm_resumed(
     gateway: GatewayOf, callback_id: IdInPath, resumed: Body[ResumedIn]
@@ -113,7 +112,6 @@ async def confirm_resumed(
     summary="Report what a poll of the sender found",
     dependencies=requires(Act.SUBMIT),
     status_code=204,
-    responses=problems(404),
 )
 async def report_poll(gateway: GatewayOf, callback_id: IdInPath, sent: ExactBody[PolledIn]) -> None:
     """Accept the answer that an attempt found whose `next` was `poll`, or record that it is open.
@@ -140,9 +138,7 @@ def _check_polled(callback: Callback, task_token: bytes) -> None:
 
 
 @identity.get(
-    "/whoami",
-    summary="Show the API key and the gateway",
-    dependencies=requires(Act.IDENTIFY),
+    "/whoami", summary="Show the API key and the gateway", dependencies=requires(Act.IDENTIFY)
 )
 async def whoami(gateway: GatewayOf, key: KeyOf) -> WhoamiOut:
     """Return the key's name and role, for a client that checks its settings."""
