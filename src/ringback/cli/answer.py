@@ -115,7 +115,7 @@ def heartbeat(names: Names, details: Details = None, as_json: AsJson = False) ->
     raise typer.Exit(exit_code_of(reply))
 
 
-def say(receipt: ReceiptOut, *, as_json: bool, prefix: str = "") -> None:
+def say_receipt(receipt: ReceiptOut, *, as_json: bool, prefix: str = "") -> None:
     """Print the reply to an answer."""
     if as_json:
         print(receipt.model_dump_json())
@@ -145,7 +145,7 @@ def exit_code_of(reply: SignOut) -> int:
 
 def _end(subject: Subject, outcome: Outcome, *, wait: int, as_json: bool) -> None:
     if isinstance(subject, str | Alias):
-        say(run(_answer(subject, outcome, timedelta(seconds=wait))), as_json=as_json)
+        say_receipt(run(_answer(subject, outcome, timedelta(seconds=wait))), as_json=as_json)
         return
     if wait:
         msg = (

@@ -10,7 +10,7 @@ import typer
 
 from ringback.app.program import run
 from ringback.app.system import find_os_user
-from ringback.cli.answer import say
+from ringback.cli.answer import say_receipt
 from ringback.cli.gateway import operator_client, send_and_wait, send_answer
 from ringback.cli.params import (
     AliasOption,
@@ -161,7 +161,7 @@ def approve(
         by, group, reason, approved=True, form=to_json(form), result=given, digest=digest
     )
     receipt = run(_decide(one_callback(callback_id, alias), decision, wait=timedelta(seconds=wait)))
-    say(receipt, as_json=as_json, prefix="approved; ")
+    say_receipt(receipt, as_json=as_json, prefix="approved; ")
 
 
 def reject(
@@ -183,7 +183,7 @@ def reject(
     """
     decision = _decision(by, group, reason, approved=False, form=to_json(form), digest=digest)
     receipt = run(_decide(one_callback(callback_id, alias), decision, wait=timedelta(seconds=wait)))
-    say(receipt, as_json=as_json, prefix="rejected; ")
+    say_receipt(receipt, as_json=as_json, prefix="rejected; ")
 
 
 async def _decide(

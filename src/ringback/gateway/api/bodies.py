@@ -49,6 +49,7 @@ class ReadExactBody(ReadBody):
         return await read_model(request, self.model, limit=self.limit(gateway))
 
 
+# A type checker reads what a route gets; FastAPI reads where it comes from.
 if TYPE_CHECKING:
     Body = Annotated[M, ReadBody]
     ExactBody = Annotated[tuple[M, bytes], ReadExactBody]
