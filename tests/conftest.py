@@ -66,13 +66,21 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     except pytest.fail.Exception as exc:
         if "Timeout" in str(exc):
             stacks = StringIO()
-            tasks = asyncio.all_tasks(asyncio.get_event_loop_policy().get_event_loop())
+            tasks = _asyncio_tasks()
             for task in tasks:
                 task.print_stack(file=stacks)
             item.add_report_section("call", "asyncio tasks", stacks.getvalue())
             # The last lines of a long log may be all that is left of it.
             exc.msg = f"{exc.msg} Waiting: {', '.join(sorted(map(_own_line, tasks)))}"
         raise
+
+
+def _asyncio_tasks() -> "set[asyncio.Task[Any]]":
+    try:
+        return asyncio.all_tasks(asyncio.get_event_loop_policy().get_event_loop())
+    except RuntimeError:
+        # A test without asyncio has no loop.
+        return set()
 
 
 def _own_line(task: "asyncio.Task[Any]") -> str:

@@ -14,7 +14,8 @@ from temporalio.testing import ActivityEnvironment
 import ringback
 from ringback import Callback, Decision, Subject
 from ringback.domain.errors import NotWiredError
-from ringback.testing import ActivityTestEnvironment, activity_environment
+from ringback.testing import ActivityRun, ActivityTestEnvironment, activity_environment
+from tests.polling import pause
 
 SHORT = timedelta(milliseconds=50)
 
@@ -47,10 +48,16 @@ async def env() -> AsyncIterator[ActivityTestEnvironment]:
         yield env
 
 
+async def failed(run: ActivityRun[Any]) -> None:
+    """Wait until the activity has failed."""
+    with pytest.raises(ActivityError):
+        await run.result()
+
+
 async def test_wait_for_a_callback_in_vain_says_how_the_activity_failed(
     env: ActivityTestEnvironment,
 ) -> None:
-    env.start(approve)
+    await failed(env.start(approve))
     with pytest.raises(AssertionError, match="approve failed: ValueError: assignees contains"):
         await env.callback(within=SHORT)
 
@@ -58,7 +65,7 @@ async def test_wait_for_a_callback_in_vain_says_how_the_activity_failed(
 async def test_wait_for_a_callback_in_vain_says_how_submit_failed(
     env: ActivityTestEnvironment,
 ) -> None:
-    env.start(charge, -1)
+    await failed(env.start(charge, -1))
     with pytest.raises(AssertionError, match="ConnectionError: the bank is closed"):
         await env.callback(within=SHORT)
 
@@ -67,6 +74,8 @@ async def test_run_that_is_retried_in_vain_says_how_an_attempt_failed(
     env: ActivityTestEnvironment,
 ) -> None:
     run = env.start(charge, -1, retry_policy=RetryPolicy())
+    while not run.describe_failure():
+        await pause()
     with pytest.raises(AssertionError, match="ConnectionError: the bank is closed"):
         await run.result(within=SHORT)
 
