@@ -8,6 +8,7 @@ import inspect
 import json
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -84,6 +85,7 @@ def pages() -> dict[Path, str]:
     }
 
 
+@cache
 def known_variables() -> set[str]:
     """Return every environment variable of Ringback's own that the code reads.
 
@@ -101,6 +103,7 @@ def known_variables() -> set[str]:
     return settings | named
 
 
+@cache
 def helps() -> dict[str, str]:
     """Return the help of `ringback` and of each of its commands, by the words that run it."""
     group = get_command(create_cli())
