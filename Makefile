@@ -8,9 +8,9 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-PYTEST := $(BIN)/python -m pytest --numprocesses 4 --dist worksteal
+PYTEST := $(BIN)/python -m pytest --numprocesses 3 --dist worksteal
 # Unit tests that reach nothing of core and domain that others do not: coverage triples their time.
-UNMEASURED := tests/unit/cli tests/unit/result_schema tests/unit/gateway/identity tests/unit/gateway/api/test_fuzz.py tests/unit/gateway/api/test_openapi.py
+UNMEASURED := tests/unit/cli tests/unit/mcp tests/unit/result_schema tests/unit/sources tests/unit/gateway/identity tests/unit/gateway/api/test_fuzz.py tests/unit/gateway/api/test_openapi.py
 # A broken link, an unknown anchor or a name that autodoc cannot find is an error.
 SITE := $(BIN)/python -m sphinx -E -W --keep-going -q -c docs . build/site
 # Where `make up` stores callbacks: sqlite or postgresql.

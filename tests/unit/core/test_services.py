@@ -6,7 +6,14 @@ from datetime import UTC, timedelta
 
 import pytest
 
-from ringback.core.services import OutageLog, SystemClock, TaskPool, run_services, task_group
+from ringback.core.services import (
+    OutageLog,
+    SystemClock,
+    TaskPool,
+    run_services,
+    task_group,
+    wait_for_event,
+)
 from ringback.domain.errors import StoreUnavailableError
 from tests.loops import idle
 
@@ -140,3 +147,12 @@ def test_system_clock_is_in_utc_and_monotonic_time_only_increases() -> None:
     assert first.tzinfo is UTC
     assert before <= after
     assert abs(second - first) < timedelta(minutes=1)
+
+
+async def test_wait_for_an_event_that_never_comes_ends_in_time() -> None:
+    clock = SystemClock()
+    began = clock.monotonic()
+
+    await wait_for_event(asyncio.Event(), clock, at_most=timedelta(milliseconds=1))
+
+    assert clock.monotonic() - began >= timedelta(milliseconds=1)
