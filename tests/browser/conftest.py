@@ -32,8 +32,8 @@ async def house() -> AsyncIterator[House]:
         yield house
 
 
-@pytest.fixture
-async def chromium() -> AsyncIterator[Browser]:
+@pytest.fixture(scope="session")
+async def running_chromium() -> AsyncIterator[Browser]:
     path = shutil.which("chromium")
     if path is None:
         missing("Chromium", "apt-get install chromium")
@@ -41,6 +41,14 @@ async def chromium() -> AsyncIterator[Browser]:
         browser = await playwright.chromium.launch(executable_path=path, args=list(_QUIET))
         yield browser
         await browser.close()
+
+
+@pytest.fixture
+async def chromium(running_chromium: Browser) -> AsyncIterator[Browser]:
+    """A browser that remembers nothing of other tests."""
+    yield running_chromium
+    for context in running_chromium.contexts:
+        await context.close()
 
 
 @pytest.fixture
