@@ -83,7 +83,7 @@ lowest: setup ## run the unit tests with the lowest versions that pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --extra gateway --extra notify --extra oidc --extra otel --extra postgres --extra queues --extra signatures --resolution lowest-direct --quiet --output-file .venv-lowest/lowest.txt
 	$(BIN)/uv pip install --quiet --python .venv-lowest/bin/python --constraint .venv-lowest/lowest.txt --editable '.[gateway,notify,oidc,otel,postgres,queues,signatures]' \
 	  aiosmtpd aiosqlite hatchling hypothesis psutil pytest pytest-asyncio pytest-timeout pytest-xdist slack-sdk standardwebhooks
-	.venv-lowest/bin/python -m pytest --numprocesses 4 --dist worksteal tests/unit --ignore tests/unit/gateway/api/test_fuzz.py --ignore tests/unit/mcp -m "not thorough"
+	.venv-lowest/bin/python -m pytest --numprocesses 2 --dist worksteal tests/unit --ignore tests/unit/gateway/api/test_fuzz.py --ignore tests/unit/mcp -m "not thorough"
 	$(BIN)/uv pip compile pyproject.toml --extra gateway --extra mcp --resolution lowest-direct --quiet --output-file .venv-lowest/lowest-mcp.txt
 	$(BIN)/uv pip install --quiet --python .venv-lowest/bin/python --constraint .venv-lowest/lowest-mcp.txt --editable '.[gateway,mcp]'
 	.venv-lowest/bin/python -m pytest -W ignore::PendingDeprecationWarning tests/unit/mcp
