@@ -8,7 +8,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-PYTEST := $(BIN)/python -m pytest --numprocesses 3 --dist worksteal
+PYTEST := $(BIN)/python -m pytest --numprocesses 4 --dist worksteal
 # Unit tests that reach nothing of core and domain that others do not: coverage triples their time.
 UNMEASURED := tests/unit/cli tests/unit/mcp tests/unit/result_schema tests/unit/sources tests/unit/gateway/identity tests/unit/gateway/api/test_fuzz.py tests/unit/gateway/api/test_openapi.py
 # A broken link, an unknown anchor or a name that autodoc cannot find is an error.
@@ -73,8 +73,9 @@ $(OTHER_AGENTS): requirements/other-agents.txt pyproject.toml
 	$(BIN)/uv pip install --quiet --python build/other-agents/bin/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# Unit tests hardly wait: a fourth process would only collect all of them once more.
 coverage: setup ## run the unit tests, which must reach every branch of core and domain
-	$(PYTEST) tests/unit $(UNMEASURED:%=--ignore %) -m "not thorough" --cov=ringback.domain --cov=ringback.core --cov-branch --cov-fail-under=100
+	$(PYTEST) --numprocesses 3 tests/unit $(UNMEASURED:%=--ignore %) -m "not thorough" --cov=ringback.domain --cov=ringback.core --cov-branch --cov-fail-under=100
 
 # Without the fuzz test: its tool needs a newer jsonschema-rs than Ringback does. The tests of
 # mcp come last: it brings python-multipart, which starlette 0.40 imports by its old name.
