@@ -10,13 +10,13 @@ from ringback.core.give_up import GiveUpService
 from ringback.core.inbox import InboxService
 from ringback.core.opening import OpenService
 from ringback.core.operations import OperatorService
+from ringback.core.rate_limit import RequestLimits
 from ringback.core.replays import ReplayService
 from ringback.core.status import StatusService
 from ringback.domain.errors import TemporalMisconfiguredError, TemporalUnreachableError
 from ringback.gateway.app import create_app
 from ringback.gateway.gateway import Gateway, SlackDoor
 from ringback.gateway.health import Health, TemporalStatus
-from ringback.gateway.limits import RequestLimits
 from ringback.gateway.rare_warnings import UnknownKeyLog
 from ringback.gateway.source_door import SourceDoor
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Final, Generic, TypeVar
 
 from ringback.core.hooks import NO_HOOKS, Hooks
+from ringback.domain.link import Verb
 from ringback.domain.operation_errors import TooManyRequestsError
 from ringback.ports.clock import Clock
 
@@ -18,6 +19,10 @@ BURST: Final = 10
 
 MOST_CLIENTS: Final = 20_000
 """About how many clients of a limit are remembered. The others have sent nothing for longer."""
+
+SIGN_INS_PER_SECOND: Final = 50
+"""Maximum sign-ins that are begun, shown or finished per second, by all people together. Each may
+read the store or call the identity provider."""
 
 _ROUNDING: Final = 1e-6
 """Seconds by which sums of floats may be wrong."""
@@ -120,3 +125,44 @@ class RateLimit:
             TooManyRequestsError: There were too many. This request does not count.
         """
         self._limits.check(None)
+
+
+class RequestLimits:
+    """The limits of links and sign-ins of a gateway.
+
+    Attributes:
+        sign_ins: The limit of sign-ins.
+    """
+
+    def __init__(self, *, link_rate: int, clock: Clock, hooks: Hooks) -> None:
+        """Allow each link `link_rate` answers, heartbeats and reads per second; 0 is no limit."""
+
+        def limit(name: str) -> RateLimits[int]:
+            burst = BURST * link_rate
+            return RateLimits(name, link_rate, burst=burst, clock=clock, hooks=hooks)
+
+        # A heartbeat or a page that reloads must not use up what an answer needs.
+        answers, heartbeats, reads = map(limit, (LINK_ANSWERS, LINK_HEARTBEATS, LINK_READS))
+        self._of_links: Final = {
+            Verb.COMPLETE: answers,
+            Verb.FAIL: answers,
+            Verb.CANCEL: answers,
+            Verb.HEARTBEAT: heartbeats,
+            Verb.VIEW: reads,
+        }
+        self.sign_ins = RateLimit(
+            SIGN_INS,
+            SIGN_INS_PER_SECOND,
+            burst=BURST * SIGN_INS_PER_SECOND,
+            clock=clock,
+            hooks=hooks,
+        )
+
+    def check_link(self, link: str, verb: Verb) -> None:
+        """Count one more request by `link`, which has been verified.
+
+        Raises:
+            TooManyRequestsError: This link has made too many.
+        """
+        # No link stays in memory.
+        self._of_links[verb].check(hash(link))

@@ -20,6 +20,7 @@ from ringback.core.inbox_feed import InboxFeed
 from ringback.core.notifications import Notifier
 from ringback.core.opening import CallbackOpener, OpenService
 from ringback.core.operations import OperatorService, link_to
+from ringback.core.rate_limit import RequestLimits
 from ringback.core.replays import ReplayService
 from ringback.core.retention import Retention
 from ringback.core.sender_polls import PollReports
@@ -35,7 +36,6 @@ from ringback.domain.link import Keyring, Link, Verb
 from ringback.domain.vote_body import to_sent_schema
 from ringback.gateway.health import Health
 from ringback.gateway.identity.ways import SignInWays
-from ringback.gateway.limits import RequestLimits
 from ringback.gateway.rare_warnings import UnknownKeyLog
 from ringback.gateway.source_door import SourceDoor
 from ringback.ports.clock import Clock

@@ -16,6 +16,7 @@ from ringback.core.rate_limit import (
     LINK_HEARTBEATS,
     LINK_READS,
     SIGN_INS,
+    SIGN_INS_PER_SECOND,
     UNKNOWN_KEYS,
 )
 from ringback.core.verdict_waiter import MOST_WAITS_OF_ONE, WAITS, VerdictWaiter
@@ -23,7 +24,6 @@ from ringback.domain.api_key import KeyId, to_text
 from ringback.domain.callback import Callback
 from ringback.domain.link import ALL_VERBS, Link
 from ringback.gateway.identity.login import OIDC_CALLBACK, ONE_TIME
-from ringback.gateway.limits import SIGN_INS_PER_SECOND
 from tests.factories import NOW
 from tests.loops import idle
 from tests.unit.gateway.house import PROBLEM, House, opened_house
