@@ -23,12 +23,11 @@ from ringback.completion.refs import Target
 from ringback.completion.retry import DEFAULT_TIMEOUT, Tries, quote
 from ringback.domain.completion_errors import CompletionUnansweredError
 from ringback.temporal.connect import connect
-from ringback.temporal.encoding import Cancellation, Encoded, Result, to_payloads
+from ringback.temporal.encoding import Cancellation, Encoded, Result, signed, to_payloads
 from ringback.temporal.limits import NamespaceLimits, check_or_shorten
 from ringback.temporal.namespaces import OwnNamespace
-from ringback.temporal.requests import ActivityRequests
+from ringback.temporal.requests import ActivityRequests, new_identity
 from ringback.temporal.rpc import NO_METADATA, Metadata
-from ringback.temporal.signature import new_identity, signed
 
 UNSET: Final[Any] = object()
 """No result at all, which differs from `None`."""

@@ -20,13 +20,12 @@ from ringback.temporal import standalone
 from ringback.temporal.body_cipher import CodecCipher
 from ringback.temporal.describe import describe, find_listed, find_pending, to_instant, to_pending
 from ringback.temporal.encoder import Encoder, Use
-from ringback.temporal.encoding import Encoded, encode, relays_json
+from ringback.temporal.encoding import SPECIMEN, Encoded, encode, relays_json, signed
 from ringback.temporal.history import find_ends
 from ringback.temporal.limits import NamespaceLimits
 from ringback.temporal.namespaces import Namespaces
 from ringback.temporal.requests import ActivityRequests, Address
 from ringback.temporal.rpc import in_time, translated
-from ringback.temporal.signature import SPECIMEN, signed
 
 _MOST: Final = 100_000
 

@@ -1,10 +1,16 @@
-"""Encoding: results, failures and details on the wire, through converter and codec.
+"""Encoding: results, failures and details on the wire, through converter and codec, and signed.
 
 JSON of senders is relayed unchanged.
+
+Temporal records the identity of a request in the event that closes the activity. A retried failure
+has no event, only the failure itself. A standalone activity has no events: Temporal shows who
+completed or failed it, but not who reported its cancellation (observed on server 1.32). There the
+details contain the identity as metadata, which converters ignore.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
@@ -19,6 +25,7 @@ from temporalio.converter import (
 from temporalio.exceptions import ApplicationError
 
 from ringback.domain.exact_json import items
+from ringback.domain.ids import RANDOM_BYTES, new_outcome_id, to_identity
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.domain.terms import Terms
 from ringback.temporal.encoder import Encoder, Use
@@ -143,6 +150,31 @@ async def _encode(converter: DataConverter, outcome: Outcome, *, is_standalone: 
             return await to_failure(converter, to_exception(outcome))
         case Canceled(details):
             if details is None and is_standalone:
-                # Otherwise there is nothing to sign: see `ringback.temporal.signature`.
+                # Otherwise `signed` has nothing to sign.
                 details = b"null"
             return Cancellation(await to_payloads(converter, raw_values(details)))
+
+
+SPECIMEN: Final = to_identity(new_outcome_id(datetime.fromtimestamp(0, UTC), bytes(RANDOM_BYTES)))
+"""An identity of the usual length, to compute how much a signature adds."""
+
+_KEY: Final = "ringback"
+
+
+def signed(encoded: Encoded, identity: str, *, is_standalone: bool) -> Encoded:
+    """Add the sender's identity to `encoded` if Temporal would not show it otherwise."""
+    match encoded:
+        case Failure():
+            encoded.source = identity
+        case Cancellation(Payloads() as details) if is_standalone:
+            for payload in details.payloads:
+                payload.metadata[_KEY] = identity.encode()
+        case Result() | Cancellation():
+            pass
+    return encoded
+
+
+def signer_of(details: Payloads) -> str:
+    """Return the identity in the details of a cancellation; empty if unsigned."""
+    names = (payload.metadata.get(_KEY, b"") for payload in details.payloads)
+    return next(filter(None, names), b"").decode("utf-8", "replace")

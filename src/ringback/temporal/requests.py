@@ -7,7 +7,8 @@ and the reply to a heartbeat contains more than the SDK's handle returns.
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
+from uuid import uuid4
 
 from google.protobuf.message import Message
 from temporalio.api.common.v1 import Payloads, WorkflowExecution
@@ -37,6 +38,15 @@ from ringback.domain.callback import ActivityExecution
 from ringback.temporal.encoding import Cancellation, Encoded, Result
 from ringback.temporal.rpc import NO_METADATA, Metadata, Request, to_read, to_request
 from ringback.temporal.token import TaskToken
+
+_LONGEST_NAME: Final = 900
+"""Length taken of a client's identity, so that a call's identity fits Temporal's 1,000 limit."""
+
+
+def new_identity(name: str) -> str:
+    """Return an identity for one call of the client with the identity `name`."""
+    return f"{name[:_LONGEST_NAME]}/{uuid4()}"
+
 
 _Rpc: TypeAlias = tuple[Callable[..., Awaitable[Any]], type[Message]]
 

@@ -17,9 +17,9 @@ from ringback.domain.callback import ActivityExecution
 from ringback.domain.durations import later
 from ringback.domain.errors import ActivityGoneError
 from ringback.temporal.describe import STARTED, to_instant, to_last_failure
+from ringback.temporal.encoding import signer_of
 from ringback.temporal.requests import describe_standalone
 from ringback.temporal.rpc import in_time, translated
-from ringback.temporal.signature import signer_of
 
 _ENDS: Final = {
     ActivityExecutionStatus.ACTIVITY_EXECUTION_STATUS_COMPLETED: "completed",
