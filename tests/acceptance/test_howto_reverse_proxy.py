@@ -12,7 +12,7 @@ import httpx2
 import pytest
 from temporalio.client import WorkflowHandle
 
-from ringback.gateway.receipts import LONGEST_WAIT
+from ringback.gateway.answer_endpoint import LONGEST_WAIT
 from ringback.settings import Settings
 from tests.acceptance.nginx import nginx
 from tests.acceptance.programs import ROOT, free_port

@@ -12,7 +12,7 @@ import kubernetes_validate
 import pytest
 
 from ringback import __version__
-from ringback.gateway.receipts import LONGEST_WAIT
+from ringback.gateway.answer_endpoint import LONGEST_WAIT
 from ringback.settings import DEFAULT_PORT, Settings
 from tests.deploy.manifests import (
     CHART,

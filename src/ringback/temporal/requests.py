@@ -39,6 +39,8 @@ from ringback.temporal.encoding import Cancellation, Encoded, Result
 from ringback.temporal.rpc import NO_METADATA, Metadata, Request, to_read, to_request
 from ringback.temporal.token import TaskToken
 
+_Rpc: TypeAlias = tuple[Callable[..., Awaitable[Any]], type[Message]]
+
 _LONGEST_NAME: Final = 900
 """Length taken of a client's identity, so that a call's identity fits Temporal's 1,000 limit."""
 
@@ -46,9 +48,6 @@ _LONGEST_NAME: Final = 900
 def new_identity(name: str) -> str:
     """Return an identity for one call of the client with the identity `name`."""
     return f"{name[:_LONGEST_NAME]}/{uuid4()}"
-
-
-_Rpc: TypeAlias = tuple[Callable[..., Awaitable[Any]], type[Message]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringback.gateway.receipts import LONGEST_WAIT, wanted_wait
+from ringback.gateway.answer_endpoint import LONGEST_WAIT, wanted_wait
 
 
 @pytest.mark.parametrize(

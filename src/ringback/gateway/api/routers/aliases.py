@@ -7,6 +7,7 @@ from fastapi import Depends, Request, Response
 from ringback.domain.api_key import Act
 from ringback.domain.ids import CallbackId
 from ringback.domain.link import Verb
+from ringback.gateway.answer_endpoint import Wait
 from ringback.gateway.api.access import AliasInPath, IdInPath, KeyOf, requires
 from ringback.gateway.api.openapi import new_router, problems
 from ringback.gateway.api.routers.answers import (
@@ -20,7 +21,6 @@ from ringback.gateway.api.routers.answers import (
 )
 from ringback.gateway.api.routers.callbacks import show_callback, to_callback_out
 from ringback.gateway.gateway import GatewayOf
-from ringback.gateway.receipts import Wait
 from ringback.schemas.responses import CallbackOut, ShownOut, SignOut
 
 router = new_router("")

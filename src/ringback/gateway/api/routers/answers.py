@@ -24,6 +24,7 @@ from ringback.domain.errors import (
 from ringback.domain.exact_json import items, members
 from ringback.domain.ids import CallbackId
 from ringback.domain.link import Verb
+from ringback.gateway.answer_endpoint import Wait, encode_receipt, reply_with_receipt, status_of
 from ringback.gateway.api.access import IdInPath, KeyOf, requires, to_alias, to_callback_id
 from ringback.gateway.api.bodies import ReadExactBody
 from ringback.gateway.api.openapi import (
@@ -39,7 +40,6 @@ from ringback.gateway.api.routers.votes import key_voter
 from ringback.gateway.body import TO_OUTCOME, read_json, read_outcome, run_apart
 from ringback.gateway.body_budget import release_bytes
 from ringback.gateway.gateway import Gateway, GatewayOf
-from ringback.gateway.receipts import Wait, encode_receipt, reply_with_receipt, status_of
 from ringback.gateway.replies import to_full_problem
 from ringback.schemas.requests import AnswerIn, AnswersIn
 from ringback.schemas.responses import CheckedOut, ReceiptOut, ResultsOut, SignOut

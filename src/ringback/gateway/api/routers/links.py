@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from ringback.core.activity_poller import LONGEST
 from ringback.core.status import CallbackStatus
 from ringback.domain.link import Link, Verb
-from ringback.gateway.answer_endpoint import answer_by_link
+from ringback.gateway.answer_endpoint import Wait, answer_by_link, applied
 from ringback.gateway.api.openapi import (
     A_CANCELLATION,
     A_FAILURE,
@@ -24,7 +24,6 @@ from ringback.gateway.gateway import Gateway, GatewayOf
 from ringback.gateway.identity.person import find_person
 from ringback.gateway.page import api_page, front_page, wants_page
 from ringback.gateway.pages.question import Visit, find_question, open_by_link, show_question
-from ringback.gateway.receipts import Wait, applied
 from ringback.gateway.replies import not_found
 from ringback.gateway.view import (
     etag,

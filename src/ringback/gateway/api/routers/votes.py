@@ -12,12 +12,12 @@ from ringback.domain.errors import Problem
 from ringback.domain.exact_json import members
 from ringback.domain.people_errors import WrongVoteError
 from ringback.domain.policy import Policy, Proof, Voter
+from ringback.gateway.answer_endpoint import Wait, reply_with_receipt
 from ringback.gateway.api.access import IdInPath, KeyOf, requires
 from ringback.gateway.api.bodies import SMALL, Body, ExactBody, ReadBody
 from ringback.gateway.api.openapi import OF_AN_ANSWER, new_router, problems
 from ringback.gateway.api.routers.callbacks import to_callback_out
 from ringback.gateway.gateway import GatewayOf
-from ringback.gateway.receipts import Wait, reply_with_receipt
 from ringback.schemas.responses import CallbackOut, ReceiptOut
 from ringback.schemas.votes import ClaimIn, DetailsIn, DigestOut, ReassignIn, VoteIn, VotesOut
 
