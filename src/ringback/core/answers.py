@@ -105,10 +105,6 @@ class AnswerService:
         accepting = self._accept(callback_id, outcome, voter, serial=serial)
         return await report(accepting, self._hooks)
 
-    def report_refused(self, error: RingbackError) -> None:
-        """Report that a door refused an answer before it came here: it or its link is invalid."""
-        self._hooks.answer_refused(error)
-
     async def _accept(
         self, callback_id: CallbackId, outcome: Outcome, voter: Voter, *, serial: int | None
     ) -> Receipt:
@@ -121,36 +117,25 @@ class AnswerService:
                 return counted
         traceparents = (terms.traceparent, self._hooks.tracer.current_traceparent())
         answer = Answer(callback_id, self._new_outcome_id(), outcome, serial, traceparents)
-        receipt = await self._check(terms, answer) or await self._store_first(terms, answer)
-        assert receipt is not None, "an open callback accepts an answer by a valid link"
-        return receipt
-
-    async def _check(self, terms: Terms, answer: Answer) -> Receipt | None:
-        """Validate `answer`; if it is invalid but was accepted before, return its receipt.
-
-        An answer that is late or came by a revoked link gets that error and no other.
-
-        Raises:
-            RingbackError: It is invalid, or cannot be validated now.
-        """
         try:
-            await self._checks.check(terms, answer.outcome)
+            await self._checks.check(terms, outcome)
         except RingbackError:
-            receipt = await self._explain(answer)
-            if receipt is None:
+            # An answer that is late, or came by a revoked link, gets that error and no other.
+            earlier = await self._find_earlier(answer)
+            if earlier is None:
                 raise
-            return receipt
-        return None
+            return earlier
+        accepted_at = await self._commits.submit(await self._to_stored(terms, answer))
+        if accepted_at is not None:
+            return Receipt(callback_id, State.ACCEPTED, accepted_at, is_duplicate=False)
+        earlier = await self._find_earlier(answer)
+        assert earlier is not None, "an open callback accepts an answer by a valid link"
+        return earlier
 
-    async def _store_first(self, terms: Terms, answer: Answer) -> Receipt | None:
-        stored = answer
-        if self._bodies is not None and self._bodies.is_on:
-            encrypted = await self._bodies.encrypt(terms, answer.outcome)
-            stored = replace(answer, outcome=encrypted)
-        accepted_at = await self._commits.submit(stored)
-        if accepted_at is None:
-            return await self._explain(answer)
-        return Receipt(answer.callback_id, State.ACCEPTED, accepted_at, is_duplicate=False)
+    async def _to_stored(self, terms: Terms, answer: Answer) -> Answer:
+        if self._bodies is None or not self._bodies.is_on:
+            return answer
+        return replace(answer, outcome=await self._bodies.encrypt(terms, answer.outcome))
 
     async def _commit(self, answers: Sequence[Answer]) -> Sequence[datetime | None]:
         links = (traceparent for answer in answers for traceparent in answer.traceparents)
@@ -166,8 +151,8 @@ class AnswerService:
             self._hooks.answers_accepted(won)
         return accepted
 
-    async def _explain(self, answer: Answer) -> Receipt | None:
-        # None: the callback is open, so no answer was accepted.
+    async def _find_earlier(self, answer: Answer) -> Receipt | None:
+        # The receipt of the same answer. None: the callback is open, so none was accepted.
         found = (await self._store.find([answer.callback_id])).get(answer.callback_id)
         callback = find_reached(found, answer.link_serial)
         if callback.state is State.OPEN:

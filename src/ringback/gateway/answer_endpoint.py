@@ -110,7 +110,7 @@ async def _accept(gateway: Gateway, request: Request, *, link: str, verb: Verb) 
         verified = gateway.verify(link, verb)
         outcome = await read_outcome(request, verb, limit=gateway.body_limit)
     except RingbackError as exc:
-        gateway.answer_service.report_refused(exc)
+        gateway.hooks.answer_refused(exc)
         raise
     receipt = await gateway.answer_service.accept(
         verified.callback_id, outcome, serial=verified.serial

@@ -90,7 +90,7 @@ class Gateway:
         render_metrics: Returns the metrics as text; `None` if they have a port of their own.
         limits: Limits the requests of links and sign-ins.
         tracer: Records requests.
-        hooks: What the limits report to.
+        hooks: What limits and refused answers are reported to.
     """
 
     answer_service: AnswerService

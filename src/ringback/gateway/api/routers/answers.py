@@ -144,7 +144,7 @@ async def answer_callbacks(gateway: GatewayOf, key: KeyOf, given: _Answers) -> R
     sent = [one for one in read if isinstance(one, SentAnswer)]
     for error in read:
         if isinstance(error, RingbackError):
-            gateway.answer_service.report_refused(error)
+            gateway.hooks.answer_refused(error)
     replies = iter(await answer_many(gateway.answer_service, sent, key_voter(key)))
     ends = [next(replies) if isinstance(one, SentAnswer) else one for one in read]
     results = [
@@ -178,7 +178,7 @@ async def answer_by_key(
     try:
         outcome = await read_outcome(request, verb, limit=gateway.body_limit)
     except RingbackError as exc:
-        gateway.answer_service.report_refused(exc)
+        gateway.hooks.answer_refused(exc)
         raise
     voter = key_voter(request.state.key)
     receipt = await gateway.answer_service.accept(callback_id, outcome, voter=voter)
