@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
+from itertools import chain
 from typing import Final
 
 from temporalio.exceptions import ApplicationError
@@ -101,11 +102,11 @@ async def fail_with_what_was_raised(
         RingbackError: Temporal did not accept it; see `AsyncCompletionClient.fail`.
         Exception: The data converter cannot encode even a failure with only a type; fix it.
     """
-    refusal = await caught(client.fail(target, error))
-    for longest in _MESSAGES:
+    refusal: Exception | None = None
+    for one in chain([error], (_shorten(error, longest) for longest in _MESSAGES)):
+        refusal = await caught(client.fail(target, one))
         if not _may_be_shortened(refusal):
             break
-        refusal = await caught(client.fail(target, _shorten(error, longest)))
     if refusal is not None:
         raise refusal
 

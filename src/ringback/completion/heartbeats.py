@@ -135,10 +135,11 @@ class KeepAlive:
             FinalError: Temporal would reject every heartbeat; correct the target or the details.
             Exception: A callable for the details raised it; correct it.
         """
-        failure = await caught(self._heartbeat())
-        if isinstance(failure, RetryableError) and not isinstance(failure, ActivityPausedError):
-            raise failure
-        self._judge(failure)
+        try:
+            await self._heartbeat()
+            self._judge(None)
+        except tuple(_REASONS) as exc:
+            self._judge(exc)
         if self._error is not None:
             raise self._error
 
@@ -177,14 +178,14 @@ class KeepAlive:
         is_of_the_call = isinstance(failure, RingbackError) and not isinstance(
             failure, EncodingError
         )
-        if failure is None or is_of_the_call or not details:
-            self._encoding_outages.record(None)
-        else:
+        if failure is not None and details and not is_of_the_call:
             # The data converter raised (its key service may be down) or did not return. The
             # activity must survive that. Only the error's type is logged: its text may contain a
             # payload.
             self._encoding_outages.record(RuntimeError(type(failure).__name__))
-            failure = await caught(self._client.heartbeat(self._target, rpc_timeout=self._patience))
+            await self._client.heartbeat(self._target, rpc_timeout=self._patience)
+            return
+        self._encoding_outages.record(None)
         if failure is not None:
             raise failure
 

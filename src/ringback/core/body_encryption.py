@@ -6,10 +6,8 @@ A stored body says by itself whether it is encrypted, so the setting may change 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Final, Protocol
 
-from ringback.core.services import call_caught
 from ringback.domain.callback import Accepted, Callback
 from ringback.domain.encrypted_body import EncryptedBody, is_encrypted, read_encrypted
 from ringback.domain.errors import EncodingError
@@ -141,10 +139,11 @@ async def decrypt_body(cipher: BodyCipher, callback: Callback, stored: bytes) ->
     """
     if not is_encrypted(stored):
         return stored
-    encrypted = call_caught(read_encrypted, stored)
-    if isinstance(encrypted, Exception):
+    try:
+        encrypted = read_encrypted(stored)
+    except ValueError as exc:
         msg = "the stored body cannot be decrypted: it is damaged"
-        raise EncodingError(msg) from encrypted
+        raise EncodingError(msg) from exc
     return encrypted.to_plain(await cipher.decrypt(to_terms(callback), encrypted.content))
 
 
@@ -161,9 +160,10 @@ async def decrypt_outcome(cipher: BodyCipher, callback: Callback, outcome: Outco
 
 
 async def _find_sealed_text(callback_id: CallbackId, body: bytes) -> str | None:
-    """Return what the seal of a body is of; `None` if the body is nested too deeply to parse."""
-    is_large = len(body) > LARGE
-    parsing = partial(call_caught, to_value, body)
-    value = await asyncio.to_thread(parsing) if is_large else parsing()
+    """Return what the seal of a body is of; `None` if it cannot be parsed, such as a deep one."""
+    try:
+        value = await asyncio.to_thread(to_value, body) if len(body) > LARGE else to_value(body)
+    except (RecursionError, ValueError):
+        return None
     # With the callback: equal answers to two callbacks have different seals.
-    return None if isinstance(value, Exception) else f"{callback_id}:{value}"
+    return f"{callback_id}:{value}"

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Final, NoReturn, Protocol, TypeVar
 
@@ -12,7 +13,7 @@ from ringback.core.hooks import DEAD, DUPLICATE, IGNORED, NO_HOOKS, STORED, Hook
 from ringback.core.queue_messages import MessageReader, ToStore, place_of
 from ringback.core.services import OutageLog, TaskPool, caught, run_services, task_group
 from ringback.domain.durations import backoff
-from ringback.domain.errors import QueueUnavailableError, RingbackError
+from ringback.domain.errors import QueueUnavailableError, RetryableError, RingbackError
 from ringback.ports.clock import Clock
 from ringback.ports.events import SourceDelivery
 from ringback.ports.queue import Broker, Queue, QueueMessage
@@ -174,7 +175,8 @@ class _Acknowledger:
 
     async def acknowledge(self, message: QueueMessage) -> None:
         """Acknowledge a message; if the connection is lost, it comes again."""
-        await caught(self._batches.submit(message))
+        with suppress(RetryableError):
+            await self._batches.submit(message)
 
     async def _send(self, messages: Sequence[QueueMessage]) -> None:
         failure = await caught(self._queue.acknowledge(messages))

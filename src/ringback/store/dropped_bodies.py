@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Integer, LargeBinary, Text, bindparam, exists, select, update
 
-from ringback.core.services import call_caught
 from ringback.domain.audit import AuditKind
 from ringback.domain.outcome import drop_body
 from ringback.ports.retention import Window
@@ -206,6 +205,8 @@ def _drop_all(
 
 
 def _drop(body: bytes) -> bytes | None:
-    # A body that cannot be parsed is not an answer that anybody repeats.
-    dropped = call_caught(lambda it: drop_body(it, secrets.token_bytes(_SALT_BYTES)), body)
-    return None if isinstance(dropped, Exception) else dropped
+    try:
+        return drop_body(body, secrets.token_bytes(_SALT_BYTES))
+    except (RecursionError, ValueError):
+        # A body that cannot be parsed is not an answer that anybody repeats.
+        return None
