@@ -32,7 +32,6 @@ from ringback.domain.callback import Accepted, Callback, State
 from ringback.domain.errors import (
     ActivityGoneError,
     RingbackError,
-    TemporalBusyError,
     TemporalMisconfiguredError,
     TemporalUnreachableError,
 )
@@ -150,53 +149,37 @@ class Deliverer:
                 span.fail(ended)
 
     async def _deliver_once(self, callback: Callback, accepted: Accepted) -> Settlement | None:
-        try:
-            outcome = RESUME if callback.is_resumed else accepted.outcome
-            encoded = await caught(self._activities.encode(callback, outcome))
-        finally:
-            self._pacer.end_encoding(callback.id)
-        with self._pacer.slot():
-            verdict = await self._verdict_on(callback, accepted, encoded)
-        if verdict is not None:
-            await self._settling.submit(verdict)
-            if verdict.verdict is State.APPLIED:
-                self._hooks.outcome_applied(self._clock.now() - accepted.accepted_at)
+        """Deliver, and settle the verdict; without one, postpone the delivery and return `None`."""
+        ended = await caught(self._encode_and_send(callback, accepted))
+        if isinstance(ended, TemporalMisconfiguredError):
+            self._misconfiguration.record(ended)
+        if isinstance(ended, Settlement):
+            verdict = ended
+        elif must_park(accepted, ended, self._clock.now()):
+            proof: dict[str, object] = {"reason": describe_failure(ended)}
+            verdict = Settlement(callback.id, accepted.tries, State.PARKED, proof)
         else:
+            # If its slot were free before that, a busy Temporal would get other deliveries.
+            with self._pacer.slot():
+                await self._postpone(callback, accepted, ended)
             # Its retry may be due before anything else.
             self._pacer.woken.set()
+            return None
+        await self._settling.submit(verdict)
+        if verdict.verdict is State.APPLIED:
+            self._hooks.outcome_applied(self._clock.now() - accepted.accepted_at)
         return verdict
 
-    async def _verdict_on(
-        self, callback: Callback, accepted: Accepted, encoded: object
-    ) -> Settlement | None:
-        """Deliver, and return the verdict; without one, postpone the delivery and return `None`."""
-        ended = await self._try(callback, accepted, encoded)
-        if isinstance(ended, Settlement):
-            return ended
-        if must_park(accepted, ended, self._clock.now()):
-            proof: dict[str, object] = {"reason": describe_failure(ended)}
-            return Settlement(callback.id, accepted.tries, State.PARKED, proof)
-        await self._postpone(callback, accepted, ended)
-        return None
-
-    async def _try(
-        self, callback: Callback, accepted: Accepted, encoded: object
-    ) -> Settlement | Exception | Pending | None:
-        if isinstance(encoded, Exception):
-            return encoded
-        began = self._pacer.begin_request()
-        ended = await caught(self._send(callback, accepted, encoded))
-        self._record_reply(began, ended)
-        return ended
-
-    def _record_reply(self, began: int, ended: object) -> None:
-        if isinstance(ended, TemporalMisconfiguredError):
-            # The reply concerns one namespace, so deliveries to others continue.
-            self._misconfiguration.record(ended)
-            return
-        is_busy = isinstance(ended, TemporalBusyError)
-        is_away = isinstance(ended, TemporalUnreachableError) and not is_busy
-        self._pacer.end_request(began, is_busy=is_busy, is_away=is_away)
+    async def _encode_and_send(
+        self, callback: Callback, accepted: Accepted
+    ) -> Settlement | Pending | None:
+        try:
+            outcome = RESUME if callback.is_resumed else accepted.outcome
+            encoded = await self._activities.encode(callback, outcome)
+        finally:
+            self._pacer.end_encoding(callback.id)
+        with self._pacer.slot(), self._pacer.request():
+            return await self._send(callback, accepted, encoded)
 
     async def _send(
         self, callback: Callback, accepted: Accepted, encoded: object
@@ -208,12 +191,10 @@ class Deliverer:
         if callback.is_resumed:
             return await self._resume(callback, accepted, encoded)
         if may_send_by_token(callback, accepted):
-            try:
-                send = partial(self._activities.deliver_to_attempt, callback, encoded)
+            send = partial(self._activities.deliver_to_attempt, callback, encoded)
+            # Gone: this outcome or something else ended the attempt, or an operator reset it.
+            with suppress(ActivityGoneError):
                 return await self._end(send, callback, accepted)
-            except ActivityGoneError:
-                # This outcome or something else ended the attempt, or an operator reset it.
-                return await self._resolve_and_send(callback, accepted, encoded)
         return await self._resolve_and_send(callback, accepted, encoded)
 
     async def _resolve_and_send(

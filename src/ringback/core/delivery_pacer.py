@@ -5,14 +5,20 @@ While Temporal is away, one delivery at a time probes it.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
+from functools import partial
 from itertools import takewhile
 from typing import Final
 
 from ringback.core.services import caught, wait_for_event
 from ringback.domain.callback import Callback
 from ringback.domain.durations import backoff
+from ringback.domain.errors import (
+    TemporalBusyError,
+    TemporalMisconfiguredError,
+    TemporalUnreachableError,
+)
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import to_body
 from ringback.ports.clock import Clock
@@ -195,7 +201,7 @@ class DeliveryPacer:
 
     @contextmanager
     def slot(self) -> Iterator[None]:
-        """Hold a slot for a delivery to Temporal."""
+        """Hold a slot for a delivery."""
         self._sending += 1
         try:
             yield
@@ -206,12 +212,19 @@ class DeliveryPacer:
             if self._is_behind and self._has_room_for_many():
                 self.woken.set()
 
-    def begin_request(self) -> int:
-        """Return what to pass to `end_request` when the requests of a delivery have ended."""
-        return self._limit.begin()
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        """Learn from the end of the block, which delivers, whether Temporal is busy or away."""
+        with ExitStack() as stack:
+            stack.push(partial(self._learn, self._limit.begin()))
+            yield
 
-    def end_request(self, began: int, *, is_busy: bool, is_away: bool) -> None:
-        """Record whether Temporal was busy or away."""
+    def _learn(self, began: int, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, TemporalMisconfiguredError | asyncio.CancelledError):
+            # The reply concerns one namespace, so deliveries to others continue.
+            return
+        is_busy = isinstance(error, TemporalBusyError)
+        is_away = isinstance(error, TemporalUnreachableError) and not is_busy
         self._breaker.record(is_away=is_away, now=self._clock.monotonic())
         if is_away:
             self._limit.lose()
