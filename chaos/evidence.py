@@ -10,7 +10,7 @@ from functools import cached_property
 from chaos.facts import Continued, EndedAttempts
 from chaos.histories import Execution, Story
 from chaos.ledger import Entry
-from chaos.outside import Asked
+from chaos.outside import ReceivedLink
 from chaos.receivers import Copy, Manner
 from chaos.script import Script
 from chaos.senders import Sent
@@ -62,7 +62,7 @@ class Evidence:
     """
 
     scripts: Mapping[str, Script]
-    asked: Mapping[str, Asked]
+    asked: Mapping[str, ReceivedLink]
     ledger: Mapping[str, Entry]
     stories: Mapping[str, Story]
     facts: Mapping[str, EndedAttempts]

@@ -12,7 +12,7 @@ from chaos.judge_events import judge_events, judge_messages_of_queue
 from chaos.judge_messages import judge_messages
 from chaos.judge_votes import judge_votes
 from chaos.ledger import Entry
-from chaos.outside import Asked
+from chaos.outside import ReceivedLink
 from chaos.senders import Reply, Sent
 from chaos.values import question_of
 
@@ -44,7 +44,7 @@ def judge(evidence: Evidence) -> list[Finding]:
 
 
 def _judge_replies(
-    evidence: Evidence, asked: Asked, entry: Entry | None, *, callback_id: str
+    evidence: Evidence, asked: ReceivedLink, entry: Entry | None, *, callback_id: str
 ) -> Iterator[Finding]:
     kept = list(evidence.kept(callback_id))
     if len(kept) > 1:

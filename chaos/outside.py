@@ -28,7 +28,7 @@ Ending = Callable[[Script, End], Awaitable[None]]
 
 
 @dataclass
-class Asked:
+class ReceivedLink:
     """A link that the sender received.
 
     Attributes:
@@ -68,7 +68,7 @@ class Outside:
         self._end = end
         self._rounds: dict[str, int] = {}
         self._busy: set[asyncio.Task[None]] = set()
-        self.asked: dict[str, Asked] = {}
+        self.asked: dict[str, ReceivedLink] = {}
 
     @property
     def app(self) -> Starlette:
@@ -91,7 +91,7 @@ class Outside:
         asked = self.asked.get(callback_id)
         if asked is None:
             self._rounds[key] = self._rounds.get(key, 0) + 1
-            asked = self.asked[callback_id] = Asked(key, self._rounds[key])
+            asked = self.asked[callback_id] = ReceivedLink(key, self._rounds[key])
         asked.times += 1
         round_ = round_of(self._options, self._scripts[key], key, number=asked.number)
         if round_.is_flaky and asked.times == 1:
@@ -103,7 +103,7 @@ class Outside:
         return JSONResponse({"status": "accepted"})
 
     def _answer(
-        self, asked: Asked, round_: Round, callback_id: str, *, url: str
+        self, asked: ReceivedLink, round_: Round, callback_id: str, *, url: str
     ) -> list[asyncio.Task[None]]:
         asked.sent = [Sent(answer, callback_id) for answer in round_.answers]
         if self._scripts[asked.key].is_voted:
@@ -121,7 +121,7 @@ class Outside:
             self._start(self._end_after(round_.ends, round_.ends_after, self._scripts[asked.key]))
         return tasks
 
-    def _vote(self, asked: Asked) -> list[asyncio.Task[None]]:
+    def _vote(self, asked: ReceivedLink) -> list[asyncio.Task[None]]:
         (sent,) = asked.sent
         value = sent.answer.value
         asked.ballots = plan_ballots(chance(self._options.seed, "ballots", value))
@@ -134,7 +134,7 @@ class Outside:
             for ballot, sending in sendings_for(sent.answer, asked.ballots)
         ]
 
-    def _send_events(self, asked: Asked) -> list[asyncio.Task[None]]:
+    def _send_events(self, asked: ReceivedLink) -> list[asyncio.Task[None]]:
         return [
             self._start(
                 Provider(
@@ -145,7 +145,7 @@ class Outside:
             for number, sending in enumerate(sent.answer.sendings)
         ]
 
-    def _publish(self, asked: Asked, *, link: str) -> list[asyncio.Task[None]]:
+    def _publish(self, asked: ReceivedLink, *, link: str) -> list[asyncio.Task[None]]:
         return [
             self._start(
                 self._publisher.send(

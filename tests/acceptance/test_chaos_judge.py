@@ -11,7 +11,7 @@ from chaos.histories import Execution, Story
 from chaos.judge import judge
 from chaos.ledger import Entry
 from chaos.options import Options
-from chaos.outside import Asked
+from chaos.outside import ReceivedLink
 from chaos.plan import Answer, round_of, scripts
 from chaos.schedule import schedule
 from chaos.script import Question, Script
@@ -59,7 +59,7 @@ def clean(script: Script, entry: Entry) -> Evidence:
     received = {KEY: ("completed", [VALUE])}
     return Evidence(
         scripts={KEY: script},
-        asked={"cb_1": Asked(KEY, 1, 1, [sent(VALUE, KEPT), sent(OTHER, REFUSED)])},
+        asked={"cb_1": ReceivedLink(KEY, 1, 1, [sent(VALUE, KEPT), sent(OTHER, REFUSED)])},
         ledger={"cb_1": entry},
         stories={"chaos-0": Story("chaos-0", "completed", {KEY: execution()}, received)},
         facts={},
@@ -95,7 +95,7 @@ def with_story(clean: Evidence, **changes: Any) -> Evidence:
 
 
 def with_sent(clean: Evidence, *answers: Sent) -> Evidence:
-    return replace(clean, asked={"cb_1": Asked(KEY, 1, 1, list(answers))})
+    return replace(clean, asked={"cb_1": ReceivedLink(KEY, 1, 1, list(answers))})
 
 
 def test_clean_run_has_no_findings(clean: Evidence) -> None:

@@ -25,7 +25,7 @@ COUNT = 300
 
 
 @dataclass(frozen=True)
-class Asked:
+class WaitingWorkflow:
     """A workflow that waits for many answers, and who they are wanted from."""
 
     question: Question
@@ -36,20 +36,22 @@ class Asked:
         return [(token, ids)[number % 2](one) for number, one in enumerate(self.attempts)]
 
 
-AskAll = Callable[[], AbstractAsyncContextManager[Asked]]
+AskAll = Callable[[], AbstractAsyncContextManager[WaitingWorkflow]]
 
 
 @pytest.fixture
 def ask_all(env: Env, unique: str) -> AskAll:
     @asynccontextmanager
-    async def asked() -> AsyncIterator[Asked]:
+    async def asked() -> AsyncIterator[WaitingWorkflow]:
         async with Worker(env.client, task_queue=unique, workflows=[AskMany], activities=[env.run]):
             handle = await env.client.start_workflow(
                 AskMany.run, COUNT, id=unique, task_queue=unique
             )
             question = Question(env.client, handle, env.attempts[unique])
             attempts = [await question.next() for _ in range(COUNT)]
-            yield Asked(question, sorted(attempts, key=lambda one: int(one.info.activity_id)))
+            yield WaitingWorkflow(
+                question, sorted(attempts, key=lambda one: int(one.info.activity_id))
+            )
 
     return asked
 
