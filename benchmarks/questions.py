@@ -15,8 +15,8 @@ from benchmarks.programs import Program, python, running
 from ringback.app.stores import opened_store
 from ringback.app.system import SystemClock, callback_ids, outcome_ids
 from ringback.domain.callback import ActivityExecution
-from ringback.domain.link import ALL_VERBS, KEY_BYTES, Keyring, Link
-from ringback.domain.opening import OpenRequest
+from ringback.domain.link import KEY_BYTES, Keyring, Link
+from ringback.domain.opening import OpenRequest, RunningAttempt
 from ringback.domain.outcome import Completed
 from ringback.ports.store import Answer
 from ringback.settings import Settings
@@ -101,20 +101,16 @@ async def _opened(
 
 
 def _wish(ref: ActivityExecution, task_token: bytes | None, started_at: datetime) -> OpenRequest:
-    return OpenRequest(
-        id=_callback_id(),
+    attempt = RunningAttempt(
         ref=ref,
+        number=1,
+        started_at=started_at,
+        task_token=task_token,
         workflow_type="Bench",
         activity_type="ask",
         task_queue="bench",
-        attempt=1,
-        attempt_started_at=started_at,
-        task_token=task_token,
-        attempt_timeout_at=None,
-        verbs=ALL_VERBS,
-        key_id=_KEY_ID,
-        link_expires_at=started_at + timedelta(days=1),
     )
+    return OpenRequest(_callback_id(), attempt, _KEY_ID, started_at + timedelta(days=1))
 
 
 @asynccontextmanager

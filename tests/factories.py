@@ -1,6 +1,7 @@
 """Create values, with defaults for everything that a test does not care about."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -15,7 +16,7 @@ from ringback.domain.callback import ActivityExecution, Callback, State
 from ringback.domain.event import EventState
 from ringback.domain.ids import CallbackId, EventId, OutcomeId
 from ringback.domain.link import ALL_VERBS, KEY_BYTES, Keyring, Link, Verb
-from ringback.domain.opening import OpenRequest
+from ringback.domain.opening import OpenRequest, RunningAttempt
 from ringback.domain.options import CallbackOptions
 from ringback.domain.outcome import Completed, Outcome
 from ringback.domain.webhook import Webhook, webhooks_for
@@ -104,21 +105,27 @@ def request(
     # By default, attempt 2 starts a second after attempt 1, and so on.
     return OpenRequest(
         id=callback_id(),
-        ref=ref or activity_ref(),
-        workflow_type="Order",
-        activity_type="charge",
-        task_queue="orders",
-        attempt=attempt,
-        attempt_started_at=attempt_started_at or NOW + timedelta(seconds=attempt - 1),
-        task_token=task_token,
-        attempt_timeout_at=attempt_timeout_at,
-        verbs=ALL_VERBS,
+        attempt=RunningAttempt(
+            ref=ref or activity_ref(),
+            number=attempt,
+            started_at=attempt_started_at or NOW + timedelta(seconds=attempt - 1),
+            task_token=task_token,
+            workflow_type="Order",
+            activity_type="charge",
+            task_queue="orders",
+            timeout_at=attempt_timeout_at,
+            heartbeat_timeout=heartbeat_timeout,
+        ),
         key_id="k1",
         link_expires_at=NOW + timedelta(days=365),
         options=CallbackOptions(**options),
         result_schema=result_schema,
-        heartbeat_timeout=heartbeat_timeout,
     )
+
+
+def request_of(request: OpenRequest, **attempt: Any) -> OpenRequest:
+    """Return the same request with another id, of an attempt with these differences."""
+    return replace(request, id=callback_id(), attempt=replace(request.attempt, **attempt))
 
 
 def answer(

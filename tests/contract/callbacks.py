@@ -46,8 +46,8 @@ class CallbacksContract:
 
         assert again == await found(store, again.id)
         assert (again.attempt, again.task_token) == (2, b"another")
-        assert again.attempt_started_at == later.attempt_started_at
-        assert again.attempt_timeout_at == later.attempt_timeout_at
+        assert again.attempt_started_at == later.attempt.started_at
+        assert again.attempt_timeout_at == later.attempt.timeout_at
 
     async def test_attempt_that_started_later_counts_whatever_its_number(
         self, store: Store
@@ -81,11 +81,18 @@ class CallbacksContract:
         (callback,) = await store.open([request])
 
         assert callback == await found(store, request.id)
-        assert (callback.id, callback.ref, callback.generation) == (request.id, request.ref, 1)
+        assert (callback.id, callback.ref, callback.generation) == (
+            request.id,
+            request.attempt.ref,
+            1,
+        )
         assert (callback.verbs, callback.key_id) == (request.verbs, request.key_id)
-        assert (callback.attempt, callback.task_token) == (request.attempt, request.task_token)
-        assert callback.attempt_started_at == request.attempt_started_at
-        assert callback.attempt_timeout_at == request.attempt_timeout_at
+        assert (callback.attempt, callback.task_token) == (
+            request.attempt.number,
+            request.attempt.task_token,
+        )
+        assert callback.attempt_started_at == request.attempt.started_at
+        assert callback.attempt_timeout_at == request.attempt.timeout_at
         assert (callback.own_deadline_at, callback.options) == (None, request.options)
         assert callback.schema_id == schema_id('{"type": "string"}')
         assert callback.link_expires_at == request.link_expires_at

@@ -177,10 +177,7 @@ class ConcurrencyContract(
             first = [factories.request(ref=ref, attempts=Attempts.CURRENT) for ref in refs]
             ids = [callback.id for callback in await stores[0].open(first)]
             later, latest = (
-                [
-                    replace(request, id=factories.callback_id(), attempt_started_at=at)
-                    for request in first
-                ]
+                [factories.request_of(request, started_at=at) for request in first]
                 for at in (factories.NOW + SECOND, factories.NOW + 2 * SECOND)
             )
 

@@ -388,8 +388,7 @@ class NotificationsContract:
     async def test_repair_changes_at_most_a_thousand_messages(self, store: Store) -> None:
         request = factories.request(notify=("ops",))
         await store.open([
-            replace(request, id=factories.callback_id(), ref=factories.activity_ref())
-            for _ in range(1001)
+            factories.request_of(request, ref=factories.activity_ref()) for _ in range(1001)
         ])
         far = timedelta(days=1)
         await store.claim_notifications(limit=1001, lease=HOUR, excluded=())
@@ -406,10 +405,7 @@ class NotificationsContract:
         self, store: Store
     ) -> None:
         request = factories.request(notify=("ops",))
-        requests = [
-            replace(request, id=factories.callback_id(), ref=factories.activity_ref())
-            for _ in range(5)
-        ]
+        requests = [factories.request_of(request, ref=factories.activity_ref()) for _ in range(5)]
         await store.open(requests)
 
         assert len(await claimed(store)) == 5

@@ -93,7 +93,7 @@ class SearchContract:
     ) -> None:
         ref = factories.activity_ref(workflow_id="wanted")
         request = factories.request(ref=ref, tags=("vip", "wanted"))
-        request = replace(request, workflow_type="wanted", activity_type="wanted")
+        request = factories.request_of(request, workflow_type="wanted", activity_type="wanted")
         await store.open([factories.request(tags=("vip",))])
         (wanted,) = await store.open([request])
         await store.open([factories.request(tags=("another",))])

@@ -1,7 +1,6 @@
 """All ports of a store as one type, and callbacks in every state."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from typing import Final, Protocol
 
@@ -96,10 +95,7 @@ async def accepted(store: Store, outcome: Outcome | None = None) -> Callback:
 
 async def due_callbacks(store: Store, clock: ManualClock, count: int) -> list[CallbackId]:
     request = factories.request(deadline=SECOND, on_deadline=Completed(b"0"))
-    requests = [
-        replace(request, id=factories.callback_id(), ref=factories.activity_ref())
-        for _ in range(count)
-    ]
+    requests = [factories.request_of(request, ref=factories.activity_ref()) for _ in range(count)]
     callbacks = await store.open(requests)
     clock.advance(SECOND)
     return [callback.id for callback in callbacks]

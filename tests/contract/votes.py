@@ -382,11 +382,12 @@ class VotesContract:
         await cast(store, ballot(callback.id, "ada"))
         before = await found(store, callback.id)
         later = replace(
-            first,
-            id=factories.callback_id(),
-            ref=replace(first.ref, run_id="another-run"),
-            attempt=2,
-            attempt_started_at=factories.NOW + SECOND,
+            factories.request_of(
+                first,
+                ref=replace(first.attempt.ref, run_id="another-run"),
+                number=2,
+                started_at=factories.NOW + SECOND,
+            ),
             options=replace(first.options, heartbeat=HeartbeatBy.GATEWAY),
         )
 
@@ -406,12 +407,7 @@ class VotesContract:
         await store.accept([factories.answer(callback.id, Failed("try again"))])
         answered = await found(store, callback.id)
         await store.settle([factories.settlement(answered, State.APPLIED)])
-        later = replace(
-            first,
-            id=factories.callback_id(),
-            attempt=2,
-            attempt_started_at=factories.NOW + SECOND,
-        )
+        later = factories.request_of(first, number=2, started_at=factories.NOW + SECOND)
 
         (second,) = await store.open([later])
 

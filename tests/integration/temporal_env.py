@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -119,9 +119,9 @@ def _is_started(found: ActivityState) -> bool:
 
 async def _open(attempt: Attempt) -> Callback:
     info = attempt.info
-    request = replace(
+    request = factories.request_of(
         factories.request(ref=to_ref(info), attempt=info.attempt, task_token=info.task_token),
-        attempt_started_at=info.started_time,
+        started_at=info.started_time,
         workflow_type=info.workflow_type or "",
         activity_type=info.activity_type,
         task_queue=info.task_queue,

@@ -329,7 +329,7 @@ class Decisions(RuleBasedStateMachine):
     def start_next_attempt(self) -> None:
         assert self.request is not None
         later = factories.request(
-            ref=self.request.ref, attempt=self.callback.attempt + 1, details={"n": 9}
+            ref=self.request.attempt.ref, attempt=self.callback.attempt + 1, details={"n": 9}
         )
         (callback,) = self.run(self.store.open([later]))
         assert callback.id == self.request.id

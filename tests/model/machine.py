@@ -165,7 +165,9 @@ class Machine(RuleBasedStateMachine):
             self.end_attempt(execution, TIMED_OUT)
 
     def check_no_answer_waits(self, *, also_replaced: bool = False) -> None:
-        latest = {lineage(w.ref): id_ for id_, ws in self.env.truth.requests.items() for w in ws}
+        latest = {
+            lineage(w.attempt.ref): id_ for id_, ws in self.env.truth.requests.items() for w in ws
+        }
         waiting = [
             callback
             for callback in self.callbacks(State.ACCEPTED)

@@ -156,7 +156,7 @@ class Server:
                 continue
             started_at = was.started_at
             ended = [
-                one for one in execution.attempts if one.request.attempt_started_at == started_at
+                one for one in execution.attempts if one.request.attempt.started_at == started_at
             ]
             with self.truth.recorded():
                 assert not any(one.continues for one in ended), f"{execution.ref} had continued"

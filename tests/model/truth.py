@@ -80,7 +80,7 @@ class Truth:
             # The details of a sender's heartbeat are the id of the callback.
             if details is not None:
                 callback_id = CallbackId(json.loads(details))
-                own = {lineage(request.ref) for request in self.requests[callback_id]}
+                own = {lineage(request.attempt.ref) for request in self.requests[callback_id]}
                 assert lineage(ref) in own, f"a heartbeat to {callback_id} reached {ref}"
         self.activities.heartbeats.clear()
 
@@ -96,7 +96,7 @@ class Truth:
             is_allowed = effect.ref.run_id != one.ref.run_id or self._is_hidden(of, one, effect)
             assert is_allowed, f"{of.id} was applied twice: {before}, {effect}"
         if of.options.attempts is Attempts.CURRENT:
-            own = {request.attempt_started_at for request in requests}
+            own = {request.attempt.started_at for request in requests}
             assert effect.started_at in own, f"{of.id} ended another attempt: {effect}, {own}"
         before.append(effect)
 
@@ -111,9 +111,9 @@ class Truth:
             return False
         ours = {one.started_at for one in (*self.effects[_accepted(of).id], later) if one}
         numbers = {
-            request.attempt
+            request.attempt.number
             for request in self.requests[of.id]
-            if request.attempt_started_at == effect.started_at
+            if request.attempt.started_at == effect.started_at
         }
         return any(
             ended.number in numbers
@@ -179,12 +179,12 @@ class Truth:
 
     def _check_expired(self, callback: Callback) -> None:
         last_request = max(
-            self.requests[callback.id], key=lambda request: request.attempt_started_at
+            self.requests[callback.id], key=lambda request: request.attempt.started_at
         )
         if callback.expired_because == REPLACED:
             return
         pending = self.activities.pending(callback.ref)
-        is_waiting = pending is not None and pending.started_at == last_request.attempt_started_at
+        is_waiting = pending is not None and pending.started_at == last_request.attempt.started_at
         assert pending is None, f"{callback.id} expired, and its activity waits: {is_waiting}"
 
     def has_effect(self, callback: Callback) -> bool:
@@ -210,7 +210,7 @@ def _allowed(
     callback: Callback, requests: list[OpenRequest], effect: Effect
 ) -> set[ActivityExecution]:
     """Return the activities that the outcome may end."""
-    own = {request.ref for request in requests}
+    own = {request.attempt.ref for request in requests}
     if callback.options.follow_reset and lineage(effect.ref) in {lineage(ref) for ref in own}:
         return {effect.ref}
     return own

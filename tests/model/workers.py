@@ -34,8 +34,8 @@ class Workers(Server):
         if pending is None or not pending.is_started or not execution.attempts:
             return None
         latest = execution.attempts[-1]
-        is_latest = latest.request.attempt_started_at == pending.started_at
-        return latest if is_latest and latest.request.ref == execution.ref else None
+        is_latest = latest.request.attempt.started_at == pending.started_at
+        return latest if is_latest and latest.request.attempt.ref == execution.ref else None
 
     def take(self, execution: Execution, worker: str) -> Attempt:
         """Start the pending attempt on a worker."""
@@ -68,10 +68,10 @@ class Workers(Server):
                 callback = await opener.open(request)
                 attempt.callback_id = callback.id
                 accepted = await opener.deliver_inline(
-                    callback, request.attempt_started_at, worker=attempt.worker
+                    callback, request.attempt.started_at, worker=attempt.worker
                 )
                 if accepted is not None and execution.options.resume:
-                    await opener.resumption.confirm(callback.id, request.attempt)
+                    await opener.resumption.confirm(callback.id, request.attempt.number)
                     await self._continue(execution, attempt, accepted)
                 elif accepted is not None:
                     await self._end_attempt(attempt, accepted)
@@ -113,7 +113,7 @@ class Workers(Server):
         )
         async with run_services(answer_service):
             await PollReports(store, answer_service).report(
-                attempt.callback_id, attempt.request.attempt, answer=answer, error=error
+                attempt.callback_id, attempt.request.attempt.number, answer=answer, error=error
             )
         if answer is not None:
             self.truth.polls.reported.add(attempt.callback_id)
@@ -143,7 +143,7 @@ class Workers(Server):
         source: str = "",
     ) -> None:
         async def make() -> None:
-            token = attempt.request.task_token
+            token = attempt.request.attempt.task_token
             assert token is not None, "every attempt has one"
             signed = source if accepted is None else to_identity(accepted.id)
             with suppress(ActivityGoneError):

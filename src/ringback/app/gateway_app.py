@@ -8,7 +8,7 @@ from ringback.app.sign_in import build_session_service
 from ringback.core.api_auth import Authorizer
 from ringback.core.give_up import GiveUpService
 from ringback.core.inbox import InboxService
-from ringback.core.opening import OpenService
+from ringback.core.open_service import OpenService
 from ringback.core.operations import OperatorService
 from ringback.core.rate_limit import RequestLimits
 from ringback.core.replays import ReplayService

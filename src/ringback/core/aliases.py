@@ -1,10 +1,7 @@
 """Aliases: find the callbacks that they lead to, and change them."""
 
 from collections.abc import Sequence
-from typing import TypeAlias
 
-from ringback.core.group_commit import GroupCommit
-from ringback.core.hooks import NO_HOOKS, Hooks
 from ringback.core.operations import describe_unknown
 from ringback.core.receipt import to_expired
 from ringback.domain.alias import Alias
@@ -12,11 +9,7 @@ from ringback.domain.callback import Callback
 from ringback.domain.errors import RingbackError, UnknownCallbackError
 from ringback.domain.event_errors import AliasFreedError, UnknownAliasError
 from ringback.domain.ids import CallbackId
-from ringback.domain.opening import OpenRequest
-from ringback.ports.aliases import AliasConflictsError, AliasOwner, AliasStore
-from ringback.ports.store import CallbackStore
-
-_Opened: TypeAlias = Callback | RingbackError
+from ringback.ports.aliases import AliasOwner, AliasStore
 
 
 class AliasService:
@@ -87,42 +80,3 @@ class AliasService:
         if callback is None:
             raise UnknownCallbackError(describe_unknown(callback_id))
         return callback
-
-
-class OpenCommits:
-    """Commits many requests to open callbacks together; a conflict of one affects no other."""
-
-    def __init__(self, store: CallbackStore, hooks: Hooks = NO_HOOKS) -> None:
-        """Open callbacks in `store`."""
-        self._store = store
-        self._commits: GroupCommit[OpenRequest, _Opened] = GroupCommit(
-            self._commit, kind="openings", hooks=hooks
-        )
-
-    async def run(self) -> None:
-        """Commit requests until canceled."""
-        await self._commits.run()
-
-    async def submit(self, request: OpenRequest) -> Callback:
-        """Return the callback of the request, committed.
-
-        Raises:
-            AliasInUseError: Another callback that has not ended has an alias of the request.
-            MalformedRequestError: The callback would have too many aliases.
-            StoreUnavailableError: It could not be stored; retry.
-        """
-        opened = await self._commits.submit(request)
-        if isinstance(opened, RingbackError):
-            raise opened
-        return opened
-
-    async def _commit(self, requests: Sequence[OpenRequest]) -> Sequence[_Opened]:
-        refused: dict[CallbackId, RingbackError] = {}
-        while left := [one for one in requests if one.id not in refused]:
-            try:
-                opened = iter(await self._store.open(left))
-            except AliasConflictsError as exc:
-                refused |= exc.errors
-            else:
-                return [refused.get(one.id) or next(opened) for one in requests]
-        return [refused[one.id] for one in requests]

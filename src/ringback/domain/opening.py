@@ -11,7 +11,7 @@ from ringback.domain.callback import Accepted, ActivityExecution, Callback, Stat
 from ringback.domain.deadlines import SenderPoll, next_poll_due_at, reopened
 from ringback.domain.durations import later
 from ringback.domain.ids import CallbackId, schema_id
-from ringback.domain.link import Verb
+from ringback.domain.link import ALL_VERBS, Verb
 from ringback.domain.options import Attempts, CallbackOptions
 from ringback.domain.outcome import Canceled, Completed, Failed, is_dropped, is_retried, to_body
 from ringback.domain.terms import Terms
@@ -21,43 +21,56 @@ REPLACED: Final = "a later attempt opened a new callback"
 
 
 @dataclass(frozen=True, slots=True)
+class RunningAttempt:
+    """An attempt that runs, as its SDK or Temporal describes it.
+
+    Attributes:
+        ref: The activity, with the exact time at which it was first scheduled.
+        number: The attempt's number, from 1; an operator's reset starts again at 1.
+        started_at: When Temporal started the attempt; it decides which attempt is later.
+        task_token: Temporal's token of the attempt. Only Temporal ever receives it.
+        workflow_type: The type of its workflow; empty for a standalone activity.
+        activity_type: Its type.
+        task_queue: The task queue of its worker.
+        timeout_at: When Temporal times out the attempt; `None` if it never does.
+        schedule_to_close: The timeout over all attempts; `None` if unset.
+        heartbeat_timeout: The heartbeat timeout; `None` if unset.
+    """
+
+    ref: ActivityExecution
+    number: int
+    started_at: datetime
+    task_token: bytes | None = field(repr=False)
+    workflow_type: str
+    activity_type: str
+    task_queue: str
+    timeout_at: datetime | None = None
+    schedule_to_close: timedelta | None = None
+    heartbeat_timeout: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class OpenRequest:
     """An attempt's request for the callback of its activity.
 
     Attributes:
         id: The id of the callback if it is created now.
-        ref: The activity.
-        workflow_type: For display.
-        activity_type: For display.
-        task_queue: For display.
-        attempt: The attempt's number, from 1; an operator's reset starts again at 1.
-        attempt_started_at: When Temporal started the attempt; it decides which attempt is later.
-        task_token: Temporal's token of the attempt. Only Temporal ever receives it.
-        attempt_timeout_at: When Temporal times out this attempt, if known.
-        verbs: What the callback's link allows, if it is created now.
+        attempt: The attempt.
         key_id: The key that signs the link, if it is created now.
         link_expires_at: When the link expires, if it is created now.
+        verbs: What the callback's link allows, if it is created now.
         options: The activity's options.
         result_schema: The JSON Schema of the result, as text; `None` accepts any JSON.
-        heartbeat_timeout: Temporal's heartbeat timeout; `None` if unset.
         traceparent: The trace context of the attempt, if it has one.
     """
 
     id: CallbackId
-    ref: ActivityExecution
-    workflow_type: str
-    activity_type: str
-    task_queue: str
-    attempt: int
-    attempt_started_at: datetime
-    task_token: bytes | None = field(repr=False)
-    attempt_timeout_at: datetime | None
-    verbs: frozenset[Verb]
+    attempt: RunningAttempt
     key_id: str
     link_expires_at: datetime
+    verbs: frozenset[Verb] = ALL_VERBS
     options: CallbackOptions = field(default_factory=CallbackOptions)
     result_schema: str | None = None
-    heartbeat_timeout: timedelta | None = None
     traceparent: str | None = None
 
     @property
@@ -65,12 +78,12 @@ class OpenRequest:
         """The terms of the callback if it is created now."""
         return Terms(
             callback_id=self.id,
-            namespace=self.ref.namespace,
-            workflow_id=self.ref.workflow_id,
-            activity_id=self.ref.activity_id,
-            workflow_type=self.workflow_type,
-            activity_type=self.activity_type,
-            task_queue=self.task_queue,
+            namespace=self.attempt.ref.namespace,
+            workflow_id=self.attempt.ref.workflow_id,
+            activity_id=self.attempt.ref.activity_id,
+            workflow_type=self.attempt.workflow_type,
+            activity_type=self.attempt.activity_type,
+            task_queue=self.attempt.task_queue,
             schema_id=None,
         )
 
@@ -110,22 +123,22 @@ def find_or_create(latest: Callback | None, request: OpenRequest, now: datetime)
 
 
 def _create(request: OpenRequest, generation: int, now: datetime) -> OpenResult:
-    deadline = request.options.deadline
+    attempt, deadline = request.attempt, request.options.deadline
     own_deadline_at = None if deadline is None else later(now, deadline)
     callback = Callback(
         id=request.id,
-        ref=request.ref,
+        ref=attempt.ref,
         generation=generation,
         state=State.OPEN,
-        workflow_type=request.workflow_type,
-        activity_type=request.activity_type,
-        task_queue=request.task_queue,
-        attempt=request.attempt,
-        attempt_started_at=request.attempt_started_at,
-        task_token=request.task_token,
+        workflow_type=attempt.workflow_type,
+        activity_type=attempt.activity_type,
+        task_queue=attempt.task_queue,
+        attempt=attempt.number,
+        attempt_started_at=attempt.started_at,
+        task_token=attempt.task_token,
         opened_at=now,
         submitted_at=None,
-        attempt_timeout_at=request.attempt_timeout_at,
+        attempt_timeout_at=attempt.timeout_at,
         own_deadline_at=own_deadline_at,
         schema_id=None if request.result_schema is None else schema_id(request.result_schema),
         expired_at=None,
@@ -138,7 +151,7 @@ def _create(request: OpenRequest, generation: int, now: datetime) -> OpenResult:
         traceparent=request.traceparent,
     )
     callback = _with_new_heartbeat_state(callback, request, now)
-    facts: dict[str, object] = {"attempt": request.attempt}
+    facts: dict[str, object] = {"attempt": attempt.number}
     if request.options.aliases:
         facts["aliases"] = list(request.options.aliases)
     opened = AuditEntry(request.id, now, AuditKind.OPENED, facts)
@@ -152,14 +165,14 @@ def _replace(latest: Callback, created: OpenResult, now: datetime) -> OpenResult
 
 
 def _update(latest: Callback, request: OpenRequest, now: datetime) -> OpenResult:
-    options = latest.options.updated_by(request.options)
+    attempt, options = request.attempt, latest.options.updated_by(request.options)
     callback = replace(
         latest,
-        ref=replace(latest.ref, run_id=request.ref.run_id),
-        attempt=request.attempt,
-        attempt_started_at=request.attempt_started_at,
-        task_token=request.task_token,
-        attempt_timeout_at=request.attempt_timeout_at,
+        ref=replace(latest.ref, run_id=attempt.ref.run_id),
+        attempt=attempt.number,
+        attempt_started_at=attempt.started_at,
+        task_token=attempt.task_token,
+        attempt_timeout_at=attempt.timeout_at,
         options=options,
         sender_poll=reopened(
             latest.sender_poll, now, options=options, deadline_at=latest.own_deadline_at
@@ -168,11 +181,11 @@ def _update(latest: Callback, request: OpenRequest, now: datetime) -> OpenResult
     callback = _with_new_heartbeat_state(callback, request, now)
     if callback.accepted is not None and callback.is_resumed and callback.state is State.ACCEPTED:
         # It receives the outcome, so that the deliverer does not end it from here on.
-        accepted = replace(callback.accepted, delivered_inline_attempt=request.attempt)
+        accepted = replace(callback.accepted, delivered_inline_attempt=attempt.number)
         callback = replace(callback, accepted=accepted)
-    facts: dict[str, object] = {"attempt": request.attempt}
-    if request.ref.run_id != latest.ref.run_id:
-        facts["run_id"] = request.ref.run_id
+    facts: dict[str, object] = {"attempt": attempt.number}
+    if attempt.ref.run_id != latest.ref.run_id:
+        facts["run_id"] = attempt.ref.run_id
     again = AuditEntry(latest.id, now, AuditKind.OPENED_AGAIN, facts)
     return OpenResult(callback, (callback,), (again,))
 
@@ -198,7 +211,7 @@ def _with_new_heartbeat_state(callback: Callback, request: OpenRequest, now: dat
     """Return `callback` with the heartbeat state of a new attempt, which has sent none yet."""
     heartbeat_state = replace(
         callback.heartbeat_state,
-        timeout=request.heartbeat_timeout,
+        timeout=request.attempt.heartbeat_timeout,
         details=None,
         heartbeat_sent_at=None,
     )
@@ -210,7 +223,7 @@ def _with_new_heartbeat_state(callback: Callback, request: OpenRequest, now: dat
 
 def is_later_attempt(callback: Callback, request: OpenRequest) -> bool:
     """Return whether `request` is from a later attempt than the last one that opened it."""
-    return request.attempt_started_at > callback.attempt_started_at
+    return request.attempt.started_at > callback.attempt_started_at
 
 
 def needs_new_callback(callback: Callback, request: OpenRequest) -> bool:
@@ -235,7 +248,7 @@ def needs_new_callback(callback: Callback, request: OpenRequest) -> bool:
 
 
 def _is_asked_again(callback: Callback, accepted: Accepted, request: OpenRequest) -> bool:
-    is_in_another_run = request.ref.run_id != callback.ref.run_id
+    is_in_another_run = request.attempt.ref.run_id != callback.ref.run_id
     if callback.state is State.SUPERSEDED and (callback.options.resume or is_in_another_run):
         # Its sender knows that it was not used. The workflow was reset after its end.
         return True
@@ -253,7 +266,7 @@ def _is_retried_by(request: OpenRequest, accepted: Accepted) -> bool:
     tried_at = accepted.unconfirmed_started_at
     if not is_retried(accepted.outcome):
         return False
-    return tried_at is None or request.attempt_started_at > tried_at
+    return tried_at is None or request.attempt.started_at > tried_at
 
 
 class Next(Enum):
@@ -270,21 +283,6 @@ class Next(Enum):
 
     RETURN = "return"
     """Return or raise the answer, which nobody else delivers."""
-
-
-@dataclass(frozen=True, slots=True)
-class OpenReply:
-    """The reply to a worker.
-
-    Attributes:
-        callback: The callback, committed.
-        next: What its attempt does next.
-        answer: The accepted answer, if any.
-    """
-
-    callback: Callback
-    next: Next
-    answer: Accepted | None
 
 
 def next_of(callback: Callback) -> Next:

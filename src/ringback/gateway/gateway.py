@@ -18,7 +18,8 @@ from ringback.core.hooks import NO_HOOKS, Hooks
 from ringback.core.inbox import InboxService
 from ringback.core.inbox_feed import InboxFeed
 from ringback.core.notifications import Notifier
-from ringback.core.opening import CallbackOpener, OpenService
+from ringback.core.open_service import OpenService
+from ringback.core.opening import CallbackOpener
 from ringback.core.operations import OperatorService, link_to
 from ringback.core.rate_limit import RequestLimits
 from ringback.core.replays import ReplayService

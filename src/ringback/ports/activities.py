@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from typing import Protocol
 
 from ringback.domain.activity_state import ActivityState, HeartbeatResponse, Pending
 from ringback.domain.callback import ActivityExecution, Callback
-from ringback.domain.durations import later
+from ringback.domain.opening import RunningAttempt
 from ringback.domain.outcome import Outcome
 from ringback.domain.terms import Terms
 
@@ -146,41 +145,6 @@ class Heartbeats(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class AttemptInfo:
-    """What an SDK knows of an attempt, exact to the microsecond.
-
-    Attributes:
-        workflow_type: The type of its workflow; empty for a standalone activity.
-        activity_type: Its type.
-        task_queue: The task queue of its worker.
-        scheduled_at: When the activity was first scheduled.
-        started_at: When the attempt was started.
-        schedule_to_close_timeout: The timeout over all attempts; `None` if unset.
-        start_to_close_timeout: The timeout of one attempt; `None` if unset.
-        heartbeat_timeout: The heartbeat timeout; `None` if unset.
-    """
-
-    workflow_type: str
-    activity_type: str
-    task_queue: str
-    scheduled_at: datetime
-    started_at: datetime
-    schedule_to_close_timeout: timedelta | None = None
-    start_to_close_timeout: timedelta | None = None
-    heartbeat_timeout: timedelta | None = None
-
-    @property
-    def attempt_timeout_at(self) -> datetime | None:
-        """When Temporal times out the attempt; `None` if it never does."""
-        ends = []
-        if self.schedule_to_close_timeout:
-            ends.append(later(self.scheduled_at, self.schedule_to_close_timeout))
-        if self.start_to_close_timeout:
-            ends.append(later(self.started_at, self.start_to_close_timeout))
-        return min(ends, default=None)
-
-
-@dataclass(frozen=True, slots=True)
 class AttemptRef:
     """An attempt, by what its worker knows in every language.
 
@@ -191,7 +155,7 @@ class AttemptRef:
         activity_id: The activity's id in that run.
         attempt: The number of the attempt.
         task_token: Temporal's token of the attempt.
-        info: What the SDK knows besides; `None` if the SDK cuts times to milliseconds.
+        known: The attempt, as its SDK knows it; `None` if the SDK cuts times to milliseconds.
     """
 
     namespace: str
@@ -200,61 +164,16 @@ class AttemptRef:
     activity_id: str
     attempt: int
     task_token: bytes = field(repr=False)
-    info: AttemptInfo | None = None
-
-    def to_identified(self) -> "IdentifiedAttempt | None":
-        """Return the attempt as its info describes it; `None` without info."""
-        info = self.info
-        if info is None:
-            return None
-        ref = ActivityExecution(
-            self.namespace, self.workflow_id, self.run_id, self.activity_id, info.scheduled_at
-        )
-        return IdentifiedAttempt(
-            ref=ref,
-            workflow_type=info.workflow_type,
-            activity_type=info.activity_type,
-            task_queue=info.task_queue,
-            started_at=info.started_at,
-            attempt_timeout_at=info.attempt_timeout_at,
-            schedule_to_close=info.schedule_to_close_timeout,
-            heartbeat_timeout=info.heartbeat_timeout,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class IdentifiedAttempt:
-    """An attempt, as Temporal describes it.
-
-    Attributes:
-        ref: The activity, with the exact time at which it was first scheduled. Some SDKs cut that
-            time to milliseconds.
-        workflow_type: The type of its workflow; empty for a standalone activity.
-        activity_type: Its type.
-        task_queue: The task queue of its worker.
-        started_at: When the attempt was started.
-        attempt_timeout_at: When Temporal times out the attempt; `None` if it never does.
-        schedule_to_close: The timeout over all attempts; `None` if unset.
-        heartbeat_timeout: The heartbeat timeout; `None` if unset.
-    """
-
-    ref: ActivityExecution
-    workflow_type: str
-    activity_type: str
-    task_queue: str
-    started_at: datetime
-    attempt_timeout_at: datetime | None
-    schedule_to_close: timedelta | None
-    heartbeat_timeout: timedelta | None
+    known: RunningAttempt | None = None
 
 
 class Identifier(Protocol):
     """Finds running attempts."""
 
-    async def identify(self, named: AttemptRef) -> IdentifiedAttempt:
+    async def identify(self, named: AttemptRef) -> RunningAttempt:
         """Return the running attempt that `named` names.
 
-        The info of an attempt is trusted. Only the task token is checked against the ids.
+        What `named` says of the attempt is trusted. Only its task token is checked against its ids.
 
         Raises:
             ActivityGoneError: The attempt is not running.

@@ -1,10 +1,12 @@
 """Requests: parameters and bodies."""
 
+from datetime import datetime
 from typing import Final, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, Field, model_validator
 
 from ringback.domain.callback import State
+from ringback.domain.durations import later
 from ringback.domain.link import Verb
 from ringback.schemas.options import DefaultAnswer, OptionsIn
 from ringback.schemas.values import ID_PATTERN, Duration, Json, Name, TaskToken, Text, Timeout
@@ -52,6 +54,16 @@ class InfoIn(BaseModel, extra="forbid", title="AttemptInfo"):
     schedule_to_close_timeout: Timeout | None = None
     start_to_close_timeout: Timeout | None = None
     heartbeat_timeout: Timeout | None = None
+
+    @property
+    def timeout_at(self) -> datetime | None:
+        """When Temporal times out the attempt; `None` if it never does."""
+        ends = []
+        if self.schedule_to_close_timeout:
+            ends.append(later(self.scheduled_at, self.schedule_to_close_timeout))
+        if self.start_to_close_timeout:
+            ends.append(later(self.started_at, self.start_to_close_timeout))
+        return min(ends, default=None)
 
 
 class ActivityIn(BaseModel, extra="forbid", title="Activity"):

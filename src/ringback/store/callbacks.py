@@ -153,7 +153,8 @@ class SqlCallbacks(SqlPart):
         self, connection: Connection, requests: Sequence[OpenRequest]
     ) -> tuple[Sequence[Callback], Sequence[str], datetime]:
         keys = [
-            mapping.activity_key(one.ref, follow_reset=one.options.follow_reset) for one in requests
+            mapping.activity_key(one.attempt.ref, follow_reset=one.options.follow_reset)
+            for one in requests
         ]
         latest = await _lock_latest(connection, keys)
         now = await self._database.now(connection)

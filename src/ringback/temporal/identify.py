@@ -14,7 +14,8 @@ from ringback.domain.activity_state import Ended, Pending
 from ringback.domain.callback import ActivityExecution
 from ringback.domain.completion_errors import UnusableTokenError
 from ringback.domain.errors import ActivityGoneError, MalformedRequestError, Problem
-from ringback.ports.activities import AttemptRef, IdentifiedAttempt
+from ringback.domain.opening import RunningAttempt
+from ringback.ports.activities import AttemptRef
 from ringback.temporal import standalone
 from ringback.temporal.describe import describe, find_pending, to_instant, to_pending
 from ringback.temporal.history import newest_first
@@ -34,10 +35,10 @@ class TemporalIdentifier:
         """Use the connection of `client`, for activities of all namespaces."""
         self._service = client.workflow_service
 
-    async def identify(self, named: AttemptRef) -> IdentifiedAttempt:
+    async def identify(self, named: AttemptRef) -> RunningAttempt:
         claim = check_token(named)
-        if (known := named.to_identified()) is not None:
-            return known
+        if named.known is not None:
+            return named.known
         ref = ActivityExecution(
             named.namespace, named.workflow_id, named.run_id, named.activity_id, _NOT_KNOWN_YET
         )
@@ -67,7 +68,7 @@ def check_token(named: AttemptRef) -> TaskToken:
 
 async def _of_workflow(
     service: WorkflowService, ref: ActivityExecution, named: AttemptRef, *, claim: TaskToken
-) -> IdentifiedAttempt:
+) -> RunningAttempt:
     described = await describe(service, ref)
     found = find_pending(ref, described)
     if found is None:
@@ -79,13 +80,15 @@ async def _of_workflow(
         raise MalformedRequestError([Problem(_AT, _ANOTHER)])
     scheduled_at = to_instant(scheduled.event_time)
     pending = to_pending(found, scheduled_at)
-    return IdentifiedAttempt(
+    return RunningAttempt(
         ref=replace(ref, scheduled_at=scheduled_at),
+        number=named.attempt,
+        started_at=_start_of(pending, named),
+        task_token=named.task_token,
         workflow_type=described.workflow_execution_info.type.name,
         activity_type=found.activity_type.name,
         task_queue=found.activity_options.task_queue.name,
-        started_at=_start_of(pending, named),
-        attempt_timeout_at=pending.attempt_timeout_at,
+        timeout_at=pending.attempt_timeout_at,
         schedule_to_close=_or_none(found.activity_options.schedule_to_close_timeout),
         heartbeat_timeout=pending.heartbeat_timeout,
     )
@@ -104,19 +107,21 @@ async def _scheduled(service: WorkflowService, ref: ActivityExecution) -> Histor
 
 async def _standalone(
     service: WorkflowService, ref: ActivityExecution, named: AttemptRef
-) -> IdentifiedAttempt:
+) -> RunningAttempt:
     described = await standalone.describe(service, ref)
     pending = standalone.to_activity_state(described)
     if isinstance(pending, Ended):
         raise ActivityGoneError(_OVER)
     info = described.info
-    return IdentifiedAttempt(
+    return RunningAttempt(
         ref=replace(ref, scheduled_at=to_instant(info.schedule_time)),
+        number=named.attempt,
+        started_at=_start_of(pending, named),
+        task_token=named.task_token,
         workflow_type="",
         activity_type=info.activity_type.name,
         task_queue=info.task_queue,
-        started_at=_start_of(pending, named),
-        attempt_timeout_at=pending.attempt_timeout_at,
+        timeout_at=pending.attempt_timeout_at,
         schedule_to_close=_or_none(info.schedule_to_close_timeout),
         heartbeat_timeout=_or_none(info.heartbeat_timeout),
     )

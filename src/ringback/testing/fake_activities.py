@@ -20,9 +20,10 @@ from ringback.domain.errors import (
     TemporalMisconfiguredError,
     TemporalUnreachableError,
 )
+from ringback.domain.opening import RunningAttempt
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome, to_body
 from ringback.domain.terms import Terms, to_terms
-from ringback.ports.activities import AttemptRef, IdentifiedAttempt
+from ringback.ports.activities import AttemptRef
 from ringback.testing.fake_activity import FakeActivity
 from ringback.testing.fake_server import FakeServer
 
@@ -210,7 +211,7 @@ class FakeIdentifier:
     activities: FakeActivities
     known: list[ActivityExecution] = field(default_factory=list)
 
-    async def identify(self, named: AttemptRef) -> IdentifiedAttempt:
+    async def identify(self, named: AttemptRef) -> RunningAttempt:
         """Return the known activity that `named` identifies.
 
         Raises:
@@ -228,14 +229,15 @@ class FakeIdentifier:
         if named.task_token != self.activities.task_token(ref):
             problem = Problem("/activity/task_token", "it is not the task token of this activity")
             raise MalformedRequestError([problem])
-        return named.to_identified() or IdentifiedAttempt(
+        return named.known or RunningAttempt(
             ref=ref,
+            number=named.attempt,
+            started_at=self.activities.started_at(ref),
+            task_token=named.task_token,
             workflow_type="Order",
             activity_type="charge",
             task_queue="orders",
-            started_at=self.activities.started_at(ref),
-            attempt_timeout_at=pending.attempt_timeout_at,
-            schedule_to_close=None,
+            timeout_at=pending.attempt_timeout_at,
             heartbeat_timeout=pending.heartbeat_timeout,
         )
 

@@ -9,8 +9,9 @@ from temporalio.common import RetryPolicy
 
 from ringback.domain.activity_state import Ended, LastFailure
 from ringback.domain.callback import ActivityExecution
+from ringback.domain.opening import RunningAttempt
 from ringback.domain.outcome import POLL_TYPE, RESUME_TYPE, Outcome
-from ringback.ports.activities import AttemptRef, IdentifiedAttempt
+from ringback.ports.activities import AttemptRef
 from ringback.testing.fake_activities import FakeActivities, FakeIdentifier
 from ringback.testing.fake_activity import FakeActivity
 
@@ -108,7 +109,6 @@ class KitActivities(FakeActivities):
 class KitIdentifier(FakeIdentifier):
     """Believes what an attempt of the test says of itself."""
 
-    async def identify(self, named: AttemptRef) -> IdentifiedAttempt:
+    async def identify(self, named: AttemptRef) -> RunningAttempt:
         """Return the attempt as it is named."""
-        identified = named.to_identified()
-        return identified or await super().identify(named)
+        return named.known or await super().identify(named)

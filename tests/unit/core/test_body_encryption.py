@@ -12,7 +12,8 @@ from ringback.core.answers import AnswerService
 from ringback.core.body_encryption import LARGE, BodyEncryption
 from ringback.core.heartbeats import HeartbeatService
 from ringback.core.keepalive import HeartbeatSender
-from ringback.core.opening import CallbackOpener, OpenService
+from ringback.core.open_service import OpenService
+from ringback.core.opening import CallbackOpener
 from ringback.core.services import run_services
 from ringback.core.validation import AnswerValidator
 from ringback.core.votes import VoteService
@@ -481,5 +482,5 @@ def test_terms_of_a_request_are_those_of_its_callback() -> None:
     request = factories.request()
     terms = replace(request.terms, schema_id="s", has_policy=True)
 
-    assert request.terms.workflow_id == request.ref.workflow_id
-    assert (terms.callback_id, terms.task_queue) == (request.id, request.task_queue)
+    assert request.terms.workflow_id == request.attempt.ref.workflow_id
+    assert (terms.callback_id, terms.task_queue) == (request.id, request.attempt.task_queue)

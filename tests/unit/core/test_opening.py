@@ -286,7 +286,7 @@ async def test_outdated_attempt_does_not_settle_a_later_one(
 
     assert (
         await opener.deliver_inline(
-            first, factories.request(ref=REF).attempt_started_at, worker=WORKER
+            first, factories.request(ref=REF).attempt.started_at, worker=WORKER
         )
         is None
     )

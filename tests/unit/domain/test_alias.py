@@ -71,7 +71,7 @@ def test_options_check_each_alias() -> None:
 
 def test_later_attempt_adds_its_aliases_and_removes_none() -> None:
     first = factories.request(aliases=("a", "b"))
-    later = factories.request(ref=first.ref, attempt=2, aliases=("b", "c"))
+    later = factories.request(ref=first.attempt.ref, attempt=2, aliases=("b", "c"))
 
     opened = find_or_create(None, first, factories.NOW).callback
     again = find_or_create(opened, later, factories.NOW)
@@ -90,7 +90,7 @@ def test_callback_cannot_get_more_aliases_than_the_maximum() -> None:
 
 def test_attempt_gets_the_answer_however_many_aliases_it_asks_for() -> None:
     first = factories.request(aliases=[f"order:{number}" for number in range(MOST_ALIASES)])
-    later = factories.request(ref=first.ref, attempt=2, aliases=("order:x",))
+    later = factories.request(ref=first.attempt.ref, attempt=2, aliases=("order:x",))
     opened = find_or_create(None, first, factories.NOW).callback
 
     again = find_or_create(opened.move(State.ACCEPTED), later, factories.NOW)

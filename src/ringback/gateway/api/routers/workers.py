@@ -9,21 +9,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ringback.core.operations import describe_unknown, get_callback
+from ringback.core.open_service import OpenReply
+from ringback.core.operations import get_callback
 from ringback.core.spans import parse_traceparent
 from ringback.domain.api_key import Act
-from ringback.domain.callback import Accepted, Callback
+from ringback.domain.callback import Accepted, ActivityExecution, Callback
 from ringback.domain.durations import format_instant
 from ringback.domain.errors import (
     MalformedRequestError,
     Problem,
     RingbackError,
-    UnknownCallbackError,
 )
 from ringback.domain.exact_json import members
-from ringback.domain.ids import CallbackId
 from ringback.domain.link import Verb
-from ringback.domain.opening import OpenReply
+from ringback.domain.opening import RunningAttempt
 from ringback.domain.options import PLAIN_OPTIONS, CallbackOptions
 from ringback.domain.outcome import KINDS, Completed, Failed, to_body, to_fields
 from ringback.gateway.answer_endpoint import find_posted
@@ -33,9 +32,9 @@ from ringback.gateway.api.openapi import new_router, problems
 from ringback.gateway.body import TO_OUTCOME
 from ringback.gateway.gateway import Gateway, GatewayOf, ResultSchemas
 from ringback.gateway.replies import on_ringback_error
-from ringback.ports.activities import AttemptInfo, AttemptRef
+from ringback.ports.activities import AttemptRef
 from ringback.schemas.options import LONGEST_SCHEMA, DefaultAnswer, OptionsIn, to_plain
-from ringback.schemas.requests import ActivityIn, OpenIn, PolledIn, ResumedIn
+from ringback.schemas.requests import ActivityIn, InfoIn, OpenIn, PolledIn, ResumedIn
 from ringback.schemas.responses import OpenedOut, WhoamiOut
 
 router = new_router("/callbacks")
@@ -80,13 +79,8 @@ async def open_callback(gateway: GatewayOf, request: Request, sent: ExactBody[Op
 )
 async def mark_submitted(gateway: GatewayOf, callback_id: IdInPath) -> Response:
     """Record the submission. Only the first report counts; it is safe to repeat."""
-    await _mark_submitted(gateway, callback_id)
+    await gateway.opener.mark_submitted(callback_id)
     return Response(status_code=204)
-
-
-async def _mark_submitted(gateway: Gateway, callback_id: CallbackId) -> None:
-    if not await gateway.opener.mark_submitted(callback_id):
-        raise UnknownCallbackError(describe_unknown(callback_id))
 
 
 @router.post(
@@ -151,9 +145,37 @@ async def whoami(gateway: GatewayOf, key: KeyOf) -> WhoamiOut:
     )
 
 
-def _to_attempt_ref(activity: ActivityIn) -> AttemptRef:
-    info = None if activity.info is None else AttemptInfo(**dict(activity.info))
-    return AttemptRef(**{**dict(activity), "info": info})
+def _to_attempt_ref(asked: ActivityIn) -> AttemptRef:
+    return AttemptRef(
+        asked.namespace,
+        asked.workflow_id,
+        asked.run_id,
+        asked.activity_id,
+        asked.attempt,
+        asked.task_token,
+        None if asked.info is None else _to_running(asked, asked.info),
+    )
+
+
+def _to_running(asked: ActivityIn, info: InfoIn) -> RunningAttempt:
+    return RunningAttempt(
+        ref=ActivityExecution(
+            asked.namespace,
+            asked.workflow_id,
+            asked.run_id,
+            asked.activity_id,
+            info.scheduled_at,
+        ),
+        number=asked.attempt,
+        started_at=info.started_at,
+        task_token=asked.task_token,
+        workflow_type=info.workflow_type,
+        activity_type=info.activity_type,
+        task_queue=info.task_queue,
+        timeout_at=info.timeout_at,
+        schedule_to_close=info.schedule_to_close_timeout,
+        heartbeat_timeout=info.heartbeat_timeout,
+    )
 
 
 def _to_options(asked: OptionsIn, texts: Mapping[str, bytes]) -> CallbackOptions:
