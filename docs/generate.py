@@ -28,6 +28,7 @@ from ringback.app.container import Parts
 from ringback.app.exits import EXITS, exit_code
 from ringback.app.gateway_app import build_app
 from ringback.cli.main import create_app as create_cli
+from ringback.core.metrics import Metric
 from ringback.domain import (
     completion_errors,
     errors,
@@ -38,7 +39,7 @@ from ringback.domain import (
 from ringback.domain.callback import MOVES, State
 from ringback.domain.errors import FinalError, RetryableError, RingbackError
 from ringback.gateway.replies import STATUS, to_problem
-from ringback.instrumentation.metrics import METRICS, Metric
+from ringback.instrumentation.metrics import METRICS
 from ringback.setting_groups import (
     LimitSettings,
     MetricsSettings,

@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from docs.deploy_files import DASHBOARD, RULES
-from ringback.instrumentation.metrics import METRICS, Kind
+from ringback.core.metrics import Kind
+from ringback.instrumentation.metrics import METRICS
 from tests.deploy.manifests import ROOT
 from tests.services import missing
 

@@ -1,9 +1,9 @@
 """Metrics in memory, served in the text format of Prometheus."""
 
 import platform
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from prometheus_client import (
     CollectorRegistry,
@@ -18,12 +18,13 @@ from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric as Family
 
 from ringback.core.gauges import Reading
-from ringback.core.hooks import Hooks
+from ringback.core.hooks import COUNTED, Hooks
+from ringback.core.metrics import Kind, Metric
 from ringback.domain.errors import AnsweredDifferentlyError, RingbackError
 from ringback.domain.ids import CallbackId
 from ringback.domain.text_checks import error_words
 from ringback.instrumentation import metrics
-from ringback.instrumentation.metrics import METRICS, READ, Kind, Metric
+from ringback.instrumentation.metrics import METRICS, READ
 from ringback.ports.deliveries import Settlement
 from ringback.ports.store import Answer
 
@@ -34,16 +35,6 @@ _NAMED: Final[Mapping[Kind, Mapping[str, Metric]]] = {
     for kind in Kind
 }
 """The metrics of each kind that this module counts, by name."""
-
-_FROM_THE_START: Final[Mapping[Metric, Sequence[str]]] = {
-    metrics.OPENED: ("opened", "reopened"),
-    metrics.ANSWERS: ("accepted", "duplicate", "conflict", "refused"),
-    metrics.DELIVERIES: ("applied", "superseded", "parked"),
-    metrics.POLLS: ("polled", "failed"),
-    metrics.WEBHOOKS: ("delivered", "retrying", "failed"),
-    metrics.KEYS_REFUSED: ("revoked", "unknown"),
-}
-"""Label values that exist with 0 from the start: a rate needs the value before the first event."""
 
 
 class PrometheusHooks(Hooks):
@@ -71,8 +62,8 @@ class PrometheusHooks(Hooks):
             )
             for name, one in _NAMED[Kind.HISTOGRAM].items()
         }
-        for metric, values in _FROM_THE_START.items():
-            for value in values:
+        for metric in METRICS:
+            for value in metric.starts:
                 self._counters[metric.name].labels(value)
         build = self._gauges[metrics.BUILD_INFO.name]
         build.labels(version, platform.python_version()).set(1)
@@ -135,52 +126,30 @@ class PrometheusHooks(Hooks):
         # The clock of the store may be ahead of this machine's.
         self._observe(metrics.ACCEPT_TO_APPLIED, max(0.0, waited.total_seconds()))
 
-    def delivery_postponed(self) -> None:
-        self._count(metrics.POSTPONED)
-
-    def poll_ended(self, result: str) -> None:
-        self._count(metrics.POLLS, result)
-
-    def heartbeats_received(self, count: int) -> None:
-        self._count(metrics.HEARTBEATS_RECEIVED, by=count)
-
-    def heartbeat_sent(self) -> None:
-        self._count(metrics.HEARTBEATS_SENT)
-
-    def webhook_ended(self, result: str) -> None:
-        self._count(metrics.WEBHOOKS, result)
-
-    def notification_ended(self, channel: str, result: str) -> None:
-        self._count(metrics.NOTIFICATIONS, channel, result)
-
-    def source_request_ended(self, source: str, result: str) -> None:
-        self._count(metrics.SOURCE_REQUESTS, source, result)
-
-    def queue_message_ended(self, queue: str, result: str) -> None:
-        self._count(metrics.QUEUE_MESSAGES, queue, result)
-
     def queue_changed(self, queue: str, *, is_connected: bool) -> None:
         self.queues[queue] = is_connected
         self._gauges[metrics.QUEUE_CONNECTED.name].labels(queue).set(is_connected)
-
-    def event_dead(self, source: str) -> None:
-        self._count(metrics.DEAD_EVENTS, source)
-
-    def key_refused(self, result: str) -> None:
-        self._count(metrics.KEYS_REFUSED, result)
 
     def commit_ended(self, kind: str, size: int, seconds: float) -> None:
         self._observe(metrics.COMMIT_SIZE, size, kind)
         self._observe(metrics.COMMIT_SECONDS, seconds, kind)
 
-    def limit_reached(self, limit: str) -> None:
-        self._count(metrics.LIMITED, limit)
-
     def body_bytes_changed(self, in_flight: int) -> None:
         self._gauges[metrics.BODY_BYTES.name].set(in_flight)
 
-    def rows_purged(self, kind: str, count: int) -> None:
-        self._count(metrics.PURGED, kind, by=count)
+
+def _counting(metric: Metric) -> Callable[..., None]:
+    names = (*metric.labels, "count")
+
+    def report(self: PrometheusHooks, *values: Any, **named: Any) -> None:
+        facts = {**dict(zip(names, values, strict=False)), **named}
+        self._count(metric, *(facts[name] for name in metric.labels), by=facts.get("count", 1))
+
+    return report
+
+
+for _event, _metric in COUNTED.items():
+    setattr(PrometheusHooks, _event, _counting(_metric))
 
 
 class _Read:

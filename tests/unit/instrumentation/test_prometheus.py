@@ -10,10 +10,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from ringback.core.gauges import Reading
 from ringback.core.hooks import Hooks
+from ringback.core.metrics import Kind
 from ringback.domain.callback import State
 from ringback.domain.errors import AnsweredDifferentlyError, UnknownCallbackError
 from ringback.domain.ids import CallbackId
-from ringback.instrumentation.metrics import METRICS, READ, Kind
+from ringback.instrumentation.metrics import METRICS, READ
 from ringback.instrumentation.prometheus import PrometheusHooks
 from ringback.ports.deliveries import Settlement
 from ringback.ports.gauges import Snapshot, Waiting
