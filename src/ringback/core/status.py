@@ -12,6 +12,7 @@ from ringback.domain.errors import (
     TemporalUnreachableError,
 )
 from ringback.domain.ids import CallbackId
+from ringback.domain.options import SHOWN_OPTIONS
 from ringback.domain.outcome import KINDS, to_fields
 from ringback.domain.vote import Vote
 from ringback.domain.vote_body import to_sent_schema
@@ -78,13 +79,11 @@ _PAYLOADS: Final = frozenset({"body", "details"})
 
 def serialize_callback(callback: Callback) -> dict[str, Any]:
     """Return `callback` as plain JSON, except for times; durations are in seconds."""
-    ref, options, accepted = callback.ref, callback.options, callback.accepted
+    ref, options, accepted = callback.ref, callback.options.to_plain(), callback.accepted
     return {
         "id": callback.id,
         "state": callback.state.value,
-        "title": options.title,
-        "tags": list(options.tags),
-        "aliases": list(options.aliases),
+        **{name: options[name] for name in SHOWN_OPTIONS},
         "namespace": ref.namespace,
         "workflow_id": ref.workflow_id,
         "run_id": ref.run_id,
@@ -98,17 +97,12 @@ def serialize_callback(callback: Callback) -> dict[str, Any]:
         "submitted_at": callback.submitted_at,
         "deadline_at": callback.deadline_at,
         "default_due_at": callback.default_due_at,
-        "attempts": options.attempts.value,
         "cancel_requested_at": callback.cancel_requested_at,
         "cancel_due_at": callback.cancel_due_at,
         "paused_at": callback.paused_at,
         "heartbeat": _serialize_heartbeat(callback),
         "poll": _serialize_poll(callback),
-        "metadata": options.metadata,
-        "description": options.description,
-        "details": options.details,
         "digest": callback.subject.digest,
-        "policy": None if options.policy is None else options.policy.to_plain(),
         "claimant": callback.claimant,
         "ballots": dict(callback.ballots),
         "link_expires_at": callback.link_expires_at,

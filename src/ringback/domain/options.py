@@ -1,10 +1,14 @@
 """Options that an activity sets for its callback, passed whole from the worker to the table.
 
-A new option is a field here, a key of `ringback.worker.options.WaitOptions`, a field of
-`ringback.schemas.options.CommonOptionsIn`, and a column of its name.
+A new option has five places:
+
+- here: a field, in `_CHECKS` its rule, and in `SHOWN_OPTIONS` its name if operators see it;
+- in `ringback.worker.options`: a key of `BaseOptions` or `WaitOptions`;
+- in `ringback.schemas.options`: a field of `CommonOptionsIn`, and of `OptionsOut` if it is shown;
+- in `ringback.store.tables` and in a migration: a column of its name.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from enum import Enum
@@ -14,9 +18,7 @@ from typing import Any, Final, Self
 from ringback.domain.alias import check_aliases
 from ringback.domain.durations import check_duration, later
 from ringback.domain.outcome import Completed, Failed
-from ringback.domain.policy import (
-    Policy,
-)
+from ringback.domain.policy import Policy
 from ringback.domain.policy_checks import (
     Escalation,
     check_escalated_policies,
@@ -24,7 +26,13 @@ from ringback.domain.policy_checks import (
     check_policy,
 )
 from ringback.domain.subject import LONGEST_DESCRIPTION, MOST_DETAILS_BYTES
-from ringback.domain.text_checks import LONGEST_NAME, check_json, check_text, check_texts
+from ringback.domain.text_checks import (
+    LONGEST_NAME,
+    check_choice,
+    check_json,
+    check_labels,
+    check_text,
+)
 from ringback.domain.web_url import parse_url
 
 LONGEST_TITLE: Final = 200
@@ -146,6 +154,11 @@ PLAIN_OPTIONS: Final = tuple(
 )
 """The options with one plain value; `on_deadline` is a whole answer."""
 
+SHOWN_OPTIONS: Final = (
+    *("title", "tags", "aliases", "attempts", "metadata", "description", "details", "policy"),
+)
+"""The options that operators see by themselves; others are part of a state, or may be secret."""
+
 
 def check_options(plain: Mapping[str, Any]) -> None:
     """Check plain options before anything is stored.
@@ -208,36 +221,9 @@ def _check_poll_every(every: timedelta | None) -> None:
         raise ValueError(msg)
 
 
-def _check_choice(name: str, choices: type[Enum], value: object) -> None:
-    allowed = [choice.value for choice in choices]
-    if value not in allowed:
-        msg = f"{name} must be {' or '.join(map(repr, allowed))}, not {value!r}"
-        raise ValueError(msg)
-
-
 def _check_url(name: str, url: str | None) -> None:
     if url is not None:
         parse_url(name, url)
-
-
-def _check_tags(tags: Sequence[str]) -> None:
-    if isinstance(tags, str) or len(tags) > MOST_TAGS:
-        msg = f"tags must be a list of at most {MOST_TAGS} words"
-        raise ValueError(msg)
-    if any(not tag or len(tag) > LONGEST_TAG for tag in tags):
-        msg = f"a tag must have 1 to {LONGEST_TAG} characters"
-        raise ValueError(msg)
-    check_texts("a tag", tags)
-
-
-def _check_channels(channels: Sequence[str]) -> None:
-    if isinstance(channels, str) or len(channels) > MOST_CHANNELS:
-        msg = f"notify must be a list of at most {MOST_CHANNELS} channels"
-        raise ValueError(msg)
-    if any(not channel or len(channel) > LONGEST_NAME for channel in channels):
-        msg = f"a channel of notify must have 1 to {LONGEST_NAME} characters"
-        raise ValueError(msg)
-    check_texts("a channel of notify", channels)
 
 
 def _to_plain(value: Any) -> Any:
@@ -287,11 +273,11 @@ _CHECKS: Final[dict[str, Callable[[Any], None]]] = {
     "description": partial(check_text, "description", LONGEST_DESCRIPTION),
     "details": partial(check_json, "details", MOST_DETAILS_BYTES),
     "policy": check_policy,
-    "notify": _check_channels,
+    "notify": partial(check_labels, "notify", "channel", most=MOST_CHANNELS, longest=LONGEST_NAME),
     "remind_every": partial(check_duration, "remind_every"),
     "escalate": check_escalations,
-    "tags": _check_tags,
+    "tags": partial(check_labels, "tags", "tag", most=MOST_TAGS, longest=LONGEST_TAG),
     "aliases": check_aliases,
     "metadata": partial(check_json, "metadata", MOST_METADATA_BYTES),
-    **{name: partial(_check_choice, name, choices) for name, choices in _CHOICES.items()},
+    **{name: partial(check_choice, name, choices) for name, choices in _CHOICES.items()},
 }

@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import Enum
 from typing import Any, Final, Self
 
 from ringback.domain.durations import check_duration
@@ -18,7 +17,7 @@ from ringback.domain.policy import (
     to_names,
     unique,
 )
-from ringback.domain.text_checks import LONGEST_NAME, is_name
+from ringback.domain.text_checks import LONGEST_NAME, check_choice, is_name
 
 MOST_ESCALATIONS: Final = 10
 
@@ -97,8 +96,9 @@ def check_policy(plain: Mapping[str, Any] | None) -> None:
         return
     for name in ("assignees", "exclude"):
         _check_names(name, plain.get(name, ()))
-    _check_choice("require_reason", plain, RequireReason)
-    _check_choice("on_reject", plain, OnReject)
+    for name, choices in (("require_reason", RequireReason), ("on_reject", OnReject)):
+        if name in plain:
+            check_choice(name, choices, plain[name])
     approvals = plain.get("approvals", 1)
     if approvals != MAJORITY and not _is_count(approvals):
         msg = f"approvals must be 1 to {MOST_APPROVALS} or {MAJORITY!r}, not {approvals!r}"
@@ -139,13 +139,6 @@ def _check_names(name: str, names: Any) -> None:
         if name == "exclude" and _ASSIGNEE.fullmatch(one) is not None:
             msg = f"exclude contains {one!r}; write the name of the user alone: ada@example.org"
             raise ValueError(msg)
-
-
-def _check_choice(name: str, plain: Mapping[str, Any], choices: type[Enum]) -> None:
-    allowed = [choice.value for choice in choices]
-    if name in plain and plain[name] not in allowed:
-        msg = f"{name} must be {' or '.join(map(repr, allowed))}, not {plain[name]!r}"
-        raise ValueError(msg)
 
 
 def _is_count(value: object) -> bool:

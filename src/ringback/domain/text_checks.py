@@ -1,9 +1,10 @@
-"""Checks of names, and of text and JSON that a database must be able to store."""
+"""Checks of names and choices, and of text and JSON that a database must be able to store."""
 
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from enum import Enum
 from typing import Final
 
 
@@ -45,6 +46,41 @@ def check_texts(name: str, texts: Iterable[str]) -> None:
         if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
             msg = f"{name} contains a NUL or half of a character, which no database stores"
             raise ValueError(msg)
+
+
+def check_labels(name: str, kind: str, texts: Sequence[str], *, most: int, longest: int) -> None:
+    """Check a list of short texts.
+
+    Args:
+        name: What the list is called.
+        kind: What one text is called.
+        texts: The list.
+        most: How many texts it may have.
+        longest: How many characters a text may have.
+
+    Raises:
+        ValueError: It is no list, too long, or contains a text that is empty, too long, or that no
+            database stores.
+    """
+    if isinstance(texts, str) or len(texts) > most:
+        msg = f"{name} must be a list of at most {most} {kind}s"
+        raise ValueError(msg)
+    if any(not text or len(text) > longest for text in texts):
+        msg = f"a {kind} in {name} must have 1 to {longest} characters"
+        raise ValueError(msg)
+    check_texts(f"a {kind} in {name}", texts)
+
+
+def check_choice(name: str, choices: type[Enum], value: object) -> None:
+    """Check the plain value of a choice.
+
+    Raises:
+        ValueError: It is none of `choices`; the message names them.
+    """
+    allowed = [choice.value for choice in choices]
+    if value not in allowed:
+        msg = f"{name} must be {' or '.join(map(repr, allowed))}, not {value!r}"
+        raise ValueError(msg)
 
 
 def _texts(value: object) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Options of a callback, as requests and inputs of activities contain them."""
+"""Options of a callback, as requests, inputs of activities and replies contain them."""
 
 from typing import Any, Final, Literal, Self
 
@@ -108,6 +108,21 @@ class CommonOptionsIn(BaseModel, extra="forbid"):
     def _can_be_stored(cls, value: Any, info: ValidationInfo) -> Any:
         check_option(info.field_name or "", to_plain(value))
         return value
+
+
+class OptionsOut(BaseModel):
+    """The options that operators see."""
+
+    title: str | None = Field(examples=["Charge order 1"])
+    tags: list[str] = Field(examples=[["charges"]])
+    aliases: list[str] = Field(
+        [], description="Business keys that lead to it until it ends.", examples=[["github:run:42"]]
+    )
+    attempts: str = Field(examples=["any"])
+    metadata: dict[str, Any] = Field(repr=False)
+    description: str | None = Field(repr=False)
+    details: dict[str, Any] = Field(repr=False)
+    policy: dict[str, Any] | None = Field(description="The people rules; null without any.")
 
 
 class OptionsIn(CommonOptionsIn, title="Options"):

@@ -5,7 +5,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-CallbackId = Annotated[str, Field(examples=["cb_0dj0q6nk5g1e2b3a4c5d6e7f8g"])]
+from ringback.schemas.options import OptionsOut
+from ringback.schemas.values import CallbackId
+
 State = Annotated[str, Field(examples=["applied"])]
 Url = Annotated[str, Field(repr=False, examples=["https://ring.example/c/k1.…"])]
 
@@ -68,16 +70,17 @@ class NotificationOut(BaseModel):
     last_error: str | None
 
 
-class CallbackOut(BaseModel):
-    """A callback, as an operator sees it."""
+class StateOut(BaseModel):
+    """A callback and its state."""
 
     id: CallbackId
     state: State
-    title: str | None = Field(examples=["Charge order 1"])
-    tags: list[str] = Field(examples=[["charges"]])
-    aliases: list[str] = Field(
-        [], description="Business keys that lead to it until it ends.", examples=[["github:run:42"]]
-    )
+
+
+# Fields are in the order of the bases, the last one first.
+class CallbackOut(OptionsOut, StateOut):
+    """A callback, as an operator sees it."""
+
     namespace: str = Field(examples=["default"])
     workflow_id: str = Field(examples=["order-1"])
     run_id: str = Field(examples=["0199c1b2-6f1e-7d3a-9c55-0f0e4c1b2a3d"])
@@ -91,17 +94,12 @@ class CallbackOut(BaseModel):
     submitted_at: datetime | None
     deadline_at: datetime | None
     default_due_at: datetime | None
-    attempts: str = Field(examples=["any"])
     cancel_requested_at: datetime | None
     cancel_due_at: datetime | None
     paused_at: datetime | None
     heartbeat: HeartbeatOut
     poll: PollOut | None = Field(None, description="Null if the activity does not poll.")
-    metadata: dict[str, Any] = Field(repr=False)
-    description: str | None = Field(repr=False)
-    details: dict[str, Any] = Field(repr=False)
     digest: str = Field(description="Names this version of title, description and details.")
-    policy: dict[str, Any] | None = Field(description="The people rules; null without any.")
     claimant: str | None = Field(description="The user who has claimed it.")
     ballots: dict[str, int] = Field(
         description="How many votes of each user were withdrawn, or removed by a reassignment:"

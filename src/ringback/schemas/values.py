@@ -77,5 +77,8 @@ TaskToken = Annotated[
 ]
 """A task token, in base64."""
 
+CallbackId = Annotated[str, Field(examples=["cb_0dj0q6nk5g1e2b3a4c5d6e7f8g"])]
+"""The id of a callback."""
+
 Json = Any
 """Any JSON value."""

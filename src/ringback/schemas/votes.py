@@ -12,8 +12,7 @@ from ringback.domain.policy import (
     MOST_GROUPS,
 )
 from ringback.domain.text_checks import LONGEST_NAME
-from ringback.schemas.responses import CallbackId
-from ringback.schemas.values import Duration, Json, Name, Text
+from ringback.schemas.values import CallbackId, Duration, Json, Name, Text
 
 
 def _named(assignees: list[str]) -> list[str]:
