@@ -127,13 +127,9 @@ class GaugeReader:
         return self._read_at is None or self._clock.monotonic() - self._read_at >= VALID_FOR
 
     async def _read(self) -> Snapshot | None:
-        try:
-            found = await self._in_time()
-        except StoreUnavailableError as exc:
-            self._outages.record(exc)
-            return None
-        self._outages.record(None)
-        return found
+        found = await caught(self._in_time())
+        self._outages.record(found)
+        return None if isinstance(found, Exception) else found
 
     async def _in_time(self) -> Snapshot:
         try:

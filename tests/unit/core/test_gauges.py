@@ -33,6 +33,7 @@ class LargeStore(GaugeStore):
         self.reads = 0
         self.pages = 0
         self.is_available = True
+        self.error: Exception = StoreUnavailableError("the test made it unavailable")
         self.hangs = False
 
     async def snapshot(self) -> Snapshot:
@@ -40,8 +41,7 @@ class LargeStore(GaugeStore):
         if self.hangs:
             await asyncio.Event().wait()
         if not self.is_available:
-            msg = "the test made it unavailable"
-            raise StoreUnavailableError(msg)
+            raise self.error
         return Snapshot(self.clock.now(), self.undelivered, Waiting(0, None), self.parked, None)
 
     async def troubles(self, *, most: int) -> Troubles:
@@ -52,8 +52,7 @@ class LargeStore(GaugeStore):
     ) -> tuple[int, CallbackId | None]:
         self.pages += 1
         if not self.is_available:
-            msg = "the test made it unavailable"
-            raise StoreUnavailableError(msg)
+            raise self.error
         done = int(after or 0)
         count = min(limit, self.of[what] - done)
         return count, CallbackId(str(done + count)) if count == limit else None
@@ -198,6 +197,24 @@ async def test_store_that_is_away_gives_no_reading(
     assert away is None
     assert there is not None
     assert there.states == {}
+
+
+async def test_error_that_nobody_expects_gives_no_reading_and_ends_nothing(
+    large: LargeStore, clock: ManualClock
+) -> None:
+    large.error, large.is_available = RuntimeError("a bug"), False
+    reader = GaugeReader(large, clock=clock)
+
+    async with run_services(reader):
+        await idle()
+        broken = await reader.read()
+        large.is_available = True
+        clock.advance(EVERY)
+        await idle()
+        there = await reader.read()
+
+    assert broken is None
+    assert there is not None
 
 
 async def test_outage_of_the_store_is_logged_once(
