@@ -20,6 +20,11 @@ from ringback.sources.rules import Action, Ignored, Match, Rule, RuleFailed, app
 from ringback.sources.source_event import SourceEvent
 
 
+def test_more_expressions_are_read_than_jmespath_caches() -> None:
+    # Before jmespath 1.0.1 the 129th failed.
+    assert [Expression(f"order_{number}").text for number in range(300)][-1] == "order_299"
+
+
 def error(text: str) -> str:
     with pytest.raises(ExpressionError) as raised:
         Expression(text)
