@@ -3,6 +3,7 @@
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from inspect import signature
 from typing import Any, Final, TypeVar
 
 from prometheus_client import (
@@ -138,18 +139,18 @@ class PrometheusHooks(Hooks):
         self._gauges[metrics.BODY_BYTES.name].set(in_flight)
 
 
-def _counting(metric: Metric) -> Callable[..., None]:
-    names = (*metric.labels, "count")
+def _counting(event: str, metric: Metric) -> Callable[..., None]:
+    takes = signature(getattr(Hooks, event))
 
     def report(self: PrometheusHooks, *values: Any, **named: Any) -> None:
-        facts = {**dict(zip(names, values, strict=False)), **named}
+        facts = takes.bind(self, *values, **named).arguments
         self._count(metric, *(facts[name] for name in metric.labels), by=facts.get("count", 1))
 
     return report
 
 
 for _event, _metric in COUNTED.items():
-    setattr(PrometheusHooks, _event, _counting(_metric))
+    setattr(PrometheusHooks, _event, _counting(_event, _metric))
 
 
 class _Read:

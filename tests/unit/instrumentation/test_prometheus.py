@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -101,6 +101,15 @@ def test_answers_are_counted_by_result_and_reason(hooks: PrometheusHooks) -> Non
     assert results == {"accepted": 3, "duplicate": 1, "conflict": 1, "refused": 1}
     reasons = ("unknown-callback", "answered-differently")
     assert [value(hooks, "ringback_answers_refused_total", reason=one) for one in reasons] == [1, 1]
+
+
+def test_counted_event_takes_exactly_its_own_facts(hooks: PrometheusHooks) -> None:
+    hooks.rows_purged(count=3, kind="events")
+    report: Any = hooks.key_refused
+
+    assert value(hooks, "ringback_purged_total", kind="events") == 3
+    with pytest.raises(TypeError, match="too many"):
+        report("revoked", "again")
 
 
 def test_negative_time_until_applied_counts_as_none(hooks: PrometheusHooks) -> None:
